@@ -25,7 +25,6 @@ use portcullis::limiter::key::KeySpace;
 use portcullis::limiter::limit::Limit;
 use portcullis::limiter::time::{CountingTime, TimeScale};
 use portcullis::model::policy::{Burst, ExcessRule, Quota, QuotaUnit, Window};
-use portcullis::throttle::headers::RateLimitValues;
 
 use crate::stage::Stage;
 
@@ -46,13 +45,13 @@ fn main() {
 /// A request of a subscribed application with all levels: operation, subscription, application, custom and hard limit.
 fn requests(time: Duration) {
     let (bare, limited) = (Stage::new(1_000), Stage::limited(1_000));
-    let (values, mut answer) = (RateLimitValues::default(), HeaderMap::new());
+    let (lent, mut answer) = (limited.lend(), HeaderMap::new());
     assert!(bare.decide() && limited.decide(), "the first one verifies the token");
     let decided = least(|| timed(time, |_| assert!(black_box(bare.decide()))));
     let whole = least(|| {
         timed(time, |round| {
             answer.clear();
-            assert!(limited.admit(at(round / 10), &values, &mut answer));
+            assert!(limited.admit(at(round / 10), &lent, &mut answer));
         })
     });
     println!("the decision without limits: {decided:.0} ns");

@@ -19,8 +19,13 @@ pub const TICK: Duration = Duration::from_millis(50);
 
 /// The monotonic time of the process, one scale for all threads.
 pub fn moment() -> Moment {
+    moment_of(Instant::now())
+}
+
+/// The moment of an instant; the first one that is asked for is the beginning.
+pub fn moment_of(instant: Instant) -> Moment {
     static BEGAN: OnceLock<Instant> = OnceLock::new();
-    Moment::default().after(BEGAN.get_or_init(Instant::now).elapsed())
+    Moment::default().after(instant.saturating_duration_since(*BEGAN.get_or_init(|| instant)))
 }
 
 /// The deadlines of one worker.

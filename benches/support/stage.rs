@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -19,6 +20,7 @@ use portcullis::proxy::{ConnectionFacts, RequestFacts, decide};
 use portcullis::route;
 use portcullis::snapshot::Snapshot;
 use portcullis::snapshot::compile::Compiler;
+use portcullis::snapshot::local_throttling::LocalThrottling;
 use portcullis::supervise::clock::SystemClock;
 use portcullis::telemetry::Metrics;
 use portcullis::throttle::headers::{self, RateLimitValues};
@@ -38,6 +40,13 @@ pub struct Stage {
     metrics: Arc<Metrics>,
     headers: HeaderMap,
     now: UnixSeconds,
+}
+
+/// The things of one worker that limits need.
+#[allow(dead_code, reason = "not every user of this file limits anything")]
+pub struct Lent {
+    throttling: Rc<LocalThrottling>,
+    values: RateLimitValues,
 }
 
 impl Stage {
@@ -135,20 +144,26 @@ impl Stage {
 
     /// Decides once, counts the request on all levels, and tells the client in these headers.
     #[allow(dead_code, reason = "not every user of this file limits anything")]
-    pub fn admit(
-        &self,
-        now: CountingTime,
-        values: &RateLimitValues,
-        answer: &mut HeaderMap,
-    ) -> bool {
+    pub fn admit(&self, now: CountingTime, lent: &Lent, answer: &mut HeaderMap) -> bool {
         self.decide_and(|grant| {
             let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
             let facts = CallFacts { headers: &self.headers, query: None, client };
-            let Ok(mut levels) = Levels::of(&self.snapshot, grant, &facts) else { return false };
+            let mut levels = Levels::default();
+            if levels.find(&lent.throttling, grant, &facts).is_err() {
+                return false;
+            }
             let admitted = levels.count(now).is_ok();
-            headers::passed(&levels, values, answer);
+            headers::passed(&levels, &lent.values, answer);
             admitted
         })
+    }
+
+    /// The things that a worker lends to its requests.
+    #[allow(dead_code, reason = "not every user of this file limits anything")]
+    pub fn lend(&self) -> Lent {
+        let throttling = Arc::clone(&self.snapshot.throttling);
+        let throttling = LocalThrottling::new(throttling, self.snapshot.generation);
+        Lent { throttling: Rc::new(throttling), values: RateLimitValues::default() }
     }
 
     fn decide_and(&self, more: impl FnOnce(&Grant<'_>) -> bool) -> bool {

@@ -1,17 +1,16 @@
 //! The second proof of the walk: a verified token, with its claims.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use smallvec::SmallVec;
 
 use crate::authenticate::binding::Binding;
+use crate::authenticate::caller_names::CallerNames;
 use crate::introspect::IntrospectionPurpose;
 use crate::jwt::{self, Claims, Rejection};
 use crate::key_managers::CompiledKeyManager;
-use crate::limiter::key::{Fingerprint, KeySpace};
 use crate::model::application::KeyType;
 use crate::model::clock::{Moment, UnixSeconds};
 use crate::model::key_manager::ClaimNames;
@@ -19,10 +18,7 @@ use crate::model::secret::Secret;
 use crate::revocation::record::Mark;
 use crate::revocation::{Ground, Marks, Revocations};
 use crate::revocation::{HolderNames, Holders};
-use crate::telemetry::{
-    ApplicationRegistry, ApplicationSeries, CallStatistics, CountedCalls, Fragment,
-    OperationSeries, TokenHash,
-};
+use crate::telemetry::TokenHash;
 
 /// A caller whose token was verified. Only `authenticate` makes one.
 #[derive(Debug, Clone)]
@@ -47,28 +43,9 @@ pub(super) struct Verdict {
     caller: RefCell<Option<Rc<CallerNames>>>,
 }
 
-/// The application that a token was issued for, as logs and backends call it.
-#[derive(Debug)]
-pub struct CallerNames {
-    pub application: Box<str>,
-    pub owner: Box<str>,
-    key_type: KeyType,
-    /// The part of log lines about it and its token.
-    pub logged: Fragment,
-    series: OnceCell<Arc<ApplicationSeries>>,
-    /// The statistics of the APIs that the token was used at.
-    calls: RefCell<SmallVec<[CountedCalls; 1]>>,
-    /// The name that its counters have, for the secret of them.
-    counted: Cell<Option<(KeySpace, Fingerprint)>>,
-}
-
 /// A place in the cache, its share of the index, what log lines say of it, and what allocations
 /// cost.
 const PLACE_BYTES: usize = 1_024;
-
-/// A token is used at few APIs. One that is used at more of them in turn asks for its statistics
-/// again, now and then.
-const MOST_APIS: usize = 16;
 
 /// The basis of a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,15 +192,7 @@ impl Principal {
         match &*known {
             Some(caller) if caller.is(application, owner, key_type) => Rc::clone(caller),
             _ => {
-                let caller = CallerNames {
-                    application: application.into(),
-                    owner: owner.into(),
-                    key_type,
-                    logged: Fragment::default(),
-                    series: OnceCell::new(),
-                    calls: RefCell::default(),
-                    counted: Cell::default(),
-                };
+                let caller = CallerNames::new(application, owner, key_type);
                 Rc::clone(known.insert(Rc::new(caller)))
             }
         }
@@ -277,46 +246,6 @@ impl Principal {
     /// Names the token in logs without giving it away.
     pub fn token_hash(&self) -> TokenHash {
         self.verdict.token_hash
-    }
-}
-
-impl CallerNames {
-    /// Returns the series of the application, found once for each verdict.
-    pub fn series(&self, registry: &ApplicationRegistry) -> &ApplicationSeries {
-        self.series.get_or_init(|| registry.of(&self.application, &self.owner))
-    }
-
-    /// Counts a call at the API of an operation. The statistics are asked once for each API.
-    pub fn count_call(
-        &self,
-        statistics: &CallStatistics,
-        operation: &OperationSeries,
-        count: impl FnOnce(&CountedCalls),
-    ) {
-        let mut calls = self.calls.borrow_mut();
-        if let Some(known) = calls.iter().find(|calls| calls.is_at(operation)) {
-            return count(known);
-        }
-        if calls.len() >= MOST_APIS {
-            calls.clear();
-        }
-        let found = statistics.of(&self.application, &self.owner, operation);
-        count(&found);
-        calls.push(found);
-    }
-
-    /// The fingerprint by which counters know the application, made once for each token.
-    pub fn fingerprint(&self, keys: KeySpace) -> Fingerprint {
-        if let Some((_, known)) = self.counted.get().filter(|(space, _)| *space == keys) {
-            return known;
-        }
-        let made = keys.application(&self.owner, &self.application);
-        self.counted.set(Some((keys, made)));
-        made
-    }
-
-    fn is(&self, application: &str, owner: &str, key_type: KeyType) -> bool {
-        *self.application == *application && *self.owner == *owner && self.key_type == key_type
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::limiter::counter::QuotaLeft;
 use crate::limiter::key::CounterKey;
 use crate::limiter::limit::{Limit, LimitPart};
 
@@ -29,7 +28,9 @@ pub struct Tightest {
     pub claim: usize,
     /// The position of the quota in its limit.
     pub position: u8,
-    pub left: QuotaLeft,
+    pub left: u64,
+    /// Milliseconds until the part that was used first is available again.
+    pub reset: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

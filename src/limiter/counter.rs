@@ -2,40 +2,26 @@
 
 use std::sync::Arc;
 
-use crate::limiter::burst::{BurstCell, milliseconds};
-use crate::limiter::calendar::CalendarCell;
+use crate::limiter::burst::BurstCell;
 use crate::limiter::key::CounterKey;
-use crate::limiter::limit::{Followers, Limit, LimitPart};
-use crate::limiter::sliding::SlidingCell;
+use crate::limiter::limit::{Followers, Limit, LimitPart, QuotaRule};
+use crate::limiter::quota_cells::QuotaCells;
 use crate::limiter::time::CountingTime;
-use crate::model::policy::{Quota, QuotaUnit, Window};
+use crate::model::policy::{Quota, QuotaUnit};
 
-/// The counts of one caller. 144 bytes for a policy of one quota of requests and a burst.
+/// The counts of one caller. 136 bytes for a policy of one quota of requests and a burst.
 #[derive(Debug, Clone)]
 pub struct Counter {
-    key: CounterKey,
+    /// The key in halves: a number of 128 bits would need a place at every sixteenth byte.
+    key: [u64; 2],
     /// The limit as it was when this counter was used last.
     limit: Arc<Limit>,
-    first: QuotaCell,
+    quotas: QuotaCells,
     burst: BurstCell,
-    /// Further quotas: few policies have any.
-    #[expect(
-        clippy::box_collection,
-        reason = "8 bytes for the many counters that have no second quota"
-    )]
-    more: Option<Box<Vec<QuotaCell>>>,
+    /// Requests that went into the burst, ever; it wraps. Other gateways are told the difference.
+    spent: u32,
     /// Followers whose list of changes has this counter.
     pub(super) listed: Followers,
-}
-
-#[derive(Debug, Clone, Default)]
-enum QuotaCell {
-    /// A limit that has a burst and no quota.
-    #[default]
-    None,
-    Requests(SlidingCell<u32>),
-    Units(Box<SlidingCell<u64>>),
-    Calendar(CalendarCell),
 }
 
 /// A request beyond a limit: by which part, and how many milliseconds it lasts.
@@ -75,7 +61,7 @@ pub struct QuotaLeft {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Share {
     pub(super) position: u8,
-    left: u64,
+    pub(super) left: u64,
     most: u64,
 }
 
@@ -85,6 +71,9 @@ impl Share {
     }
 
     pub(super) fn is_below(self, other: Self) -> bool {
+        if self.most == other.most {
+            return self.left < other.left;
+        }
         u128::from(self.left) * u128::from(other.most)
             < u128::from(other.left) * u128::from(self.most)
     }
@@ -92,31 +81,29 @@ impl Share {
 
 impl Counter {
     pub(super) fn new(key: CounterKey, limit: &Arc<Limit>) -> Self {
-        let mut cells = limit.quotas.iter().map(|quota| QuotaCell::of(*quota));
-        let first = cells.next().unwrap_or_default();
-        let more: Vec<_> = cells.collect();
         Self {
-            key,
+            key: halves(key),
             limit: Arc::clone(limit),
-            first,
+            quotas: QuotaCells::of(&limit.rules),
             burst: BurstCell::default(),
-            more: (!more.is_empty()).then(|| Box::new(more)),
+            spent: 0,
             listed: Followers::default(),
         }
     }
 
     /// The same counts under another name.
     pub(super) fn renamed(&self, key: CounterKey) -> Self {
-        Self { key, listed: Followers::default(), ..self.clone() }
+        Self { key: halves(key), listed: Followers::default(), ..self.clone() }
     }
 
     pub fn key(&self) -> CounterKey {
-        self.key
+        let [low, high] = self.key;
+        CounterKey(u128::from(low) | u128::from(high) << u64::BITS)
     }
 
     /// The counter of everybody who came when the table was full.
     pub(super) fn is_overflow(&self) -> bool {
-        self.key == self.limit.overflow()
+        self.key() == self.limit.overflow()
     }
 
     pub fn limit(&self) -> &Arc<Limit> {
@@ -132,13 +119,10 @@ impl Counter {
     }
 
     fn advance_cells(&mut self, now: CountingTime) {
-        let limit = &self.limit;
-        let cells =
-            std::iter::once(&mut self.first).chain(self.more.iter_mut().flat_map(|m| m.iter_mut()));
-        for (quota, cell) in limit.quotas.iter().zip(cells) {
-            cell.advance(quota.window, now);
+        for (rule, cell) in self.limit.rules.iter().zip(self.quotas.all_mut()) {
+            cell.advance(rule, now);
         }
-        if let Some(burst) = limit.burst {
+        if let Some(burst) = self.limit.bucket {
             self.burst.advance(burst, now.steady);
         }
     }
@@ -147,11 +131,11 @@ impl Counter {
     /// quotas.
     pub(super) fn quota_excess(&self, now: CountingTime) -> Option<Excess> {
         let mut found: Option<Excess> = None;
-        for (position, (quota, cell)) in (0_u8..).zip(self.cells()) {
-            if cell.total() < quota.most.get() {
+        for (position, (rule, cell)) in (0_u8..).zip(self.cells()) {
+            if cell.total() < rule.most {
                 continue;
             }
-            let wait = cell.until_at_most(quota.most.get() - 1, quota.window, now);
+            let wait = cell.until_at_most(rule.most - 1, rule, now);
             let first = found.get_or_insert(Excess { part: LimitPart::Quota(position), wait });
             first.wait = first.wait.max(wait);
         }
@@ -159,177 +143,109 @@ impl Counter {
     }
 
     pub(super) fn burst_excess(&self) -> Option<Excess> {
-        let wait = self.burst.wait(self.limit.burst?);
+        let wait = self.burst.wait(self.limit.bucket?);
         (wait > 0).then_some(Excess { part: LimitPart::Burst, wait })
     }
 
-    /// Counts one request.
-    pub(super) fn commit(&mut self) {
-        if let Some(burst) = self.limit.burst {
-            self.burst.add(burst, 1);
+    /// Every quota, and the burst, has room for one more request.
+    pub(super) fn has_room(&self) -> bool {
+        self.cells().all(|(rule, cell)| cell.total() < rule.most)
+            && self.limit.bucket.is_none_or(|burst| self.burst.wait(burst) == 0)
+    }
+
+    /// Counts one request. Returns the quota of which the smallest share is left.
+    pub(super) fn commit(&mut self) -> Option<Share> {
+        if let Some(burst) = self.limit.bucket {
+            self.burst.add(burst);
+            self.spent = self.spent.wrapping_add(1);
         }
-        self.add(|unit| u64::from(unit == QuotaUnit::Requests));
+        let mut tightest: Option<Share> = None;
+        let cells = self.limit.rules.iter().zip(self.quotas.all_mut());
+        for (position, (rule, cell)) in (0_u8..).zip(cells) {
+            if rule.unit == QuotaUnit::Requests {
+                cell.add(1);
+            }
+            let share = Share::new(position, cell.total(), rule.most);
+            if tightest.is_none_or(|least| share.is_below(least)) {
+                tightest = Some(share);
+            }
+        }
+        tightest
     }
 
     /// Counts what is known only afterwards.
     pub(super) fn charge(&mut self, usage: Usage) {
-        self.add(|unit| match unit {
-            QuotaUnit::Requests => 0,
-            QuotaUnit::Bandwidth => usage.bandwidth,
-            QuotaUnit::Events => usage.events,
-        });
-    }
-
-    fn add(&mut self, amount: impl Fn(QuotaUnit) -> u64) {
-        let limit = &self.limit;
-        let cells =
-            std::iter::once(&mut self.first).chain(self.more.iter_mut().flat_map(|m| m.iter_mut()));
-        for (quota, cell) in limit.quotas.iter().zip(cells) {
-            match amount(quota.unit) {
-                0 => {}
-                amount => cell.add(amount),
+        for (rule, cell) in self.limit.rules.iter().zip(self.quotas.all_mut()) {
+            let amount = match rule.unit {
+                QuotaUnit::Requests => 0,
+                QuotaUnit::Bandwidth => usage.bandwidth,
+                QuotaUnit::Events => usage.events,
+            };
+            if amount > 0 {
+                cell.add(amount);
             }
         }
     }
 
     /// Adds a count of another gateway, or of a file, where it belongs.
     pub(super) fn absorb(&mut self, counted: Counted) {
-        let limit = &self.limit;
         let at = usize::from(counted.quota);
-        let mut cells =
-            std::iter::once(&mut self.first).chain(self.more.iter_mut().flat_map(|m| m.iter_mut()));
-        if let (Some(quota), Some(cell)) = (limit.quotas.get(at), cells.nth(at)) {
-            cell.absorb(quota.window, counted);
+        if let (Some(rule), Some(cell)) = (self.limit.rules.get(at), self.quotas.at_mut(at)) {
+            cell.absorb(rule.window, counted);
         }
     }
 
     /// Requests that went into the burst, ever; it wraps.
     pub fn burst_spent(&self) -> u32 {
-        self.burst.spent()
+        self.spent
     }
 
     /// Takes over the level that the burst has over all gateways, as of the time when it was
     /// `spent`.
     pub(super) fn absorb_burst(&mut self, level: u64, spent: u32) {
-        if let Some(burst) = self.limit.burst {
-            self.burst.absorb(burst, level, spent);
+        if let Some(burst) = self.limit.bucket {
+            self.burst.absorb(burst, level, self.spent.wrapping_sub(spent));
         }
     }
 
     /// Everything that is counted now, but for the burst.
     pub fn counted(&self) -> impl Iterator<Item = Counted> {
-        (0_u8..).zip(self.cells()).flat_map(|(quota, (_, cell))| {
+        (0_u8..).zip(self.quotas.all()).flat_map(|(quota, cell)| {
             cell.counted().into_iter().map(move |(at, amount)| Counted { quota, at, amount })
         })
     }
 
     pub(super) fn left(&self, now: CountingTime) -> impl Iterator<Item = QuotaLeft> {
-        self.cells().map(move |(quota, cell)| {
-            let total = cell.total();
-            let oldest = total.saturating_sub(1);
-            let reset = if total == 0 { 0 } else { cell.until_at_most(oldest, quota.window, now) };
-            QuotaLeft { quota: *quota, left: quota.most.get().saturating_sub(total), reset }
+        self.limit.quotas.iter().zip(self.cells()).map(move |(quota, (rule, cell))| QuotaLeft {
+            quota: *quota,
+            left: rule.most.saturating_sub(cell.total()),
+            reset: cell.until_first_leaves(rule, now),
         })
     }
 
-    /// The quota of which the smallest share is left.
-    pub(super) fn tightest(&self) -> Option<Share> {
-        let all = (0_u8..)
-            .zip(self.cells())
-            .map(|(position, (quota, cell))| Share::new(position, cell.total(), quota.most.get()));
-        all.reduce(|one, other| if other.is_below(one) { other } else { one })
-    }
-
-    pub(super) fn left_of(&self, position: u8, now: CountingTime) -> Option<QuotaLeft> {
-        self.left(now).nth(usize::from(position))
+    /// Milliseconds until the part of a quota that was used first is available again.
+    pub(super) fn reset(&self, position: u8, now: CountingTime) -> u64 {
+        let of = self.cells().nth(usize::from(position));
+        of.map_or(0, |(rule, cell)| cell.until_first_leaves(rule, now))
     }
 
     /// Requests that may follow at once, where the limit has a burst.
     pub(super) fn burst_left(&self) -> Option<u64> {
-        self.limit.burst.map(|burst| self.burst.left(burst))
+        self.limit.bucket.map(|burst| self.burst.left(burst))
     }
 
     /// Nothing is counted any more.
     pub(super) fn is_idle(&mut self, now: CountingTime) -> bool {
         self.advance_cells(now);
-        self.burst.is_idle() && self.cells().all(|(_, cell)| cell.is_idle(now))
+        self.burst.is_idle() && self.quotas.all().iter().all(|cell| cell.is_idle(now))
     }
 
-    fn cells(&self) -> impl Iterator<Item = (&Quota, &QuotaCell)> {
-        let cells = std::iter::once(&self.first).chain(self.more.iter().flat_map(|m| m.iter()));
-        self.limit.quotas.iter().zip(cells)
+    fn cells(&self) -> impl Iterator<Item = (&QuotaRule, &QuotaCells)> {
+        self.limit.rules.iter().zip(self.quotas.all())
     }
 }
 
-impl QuotaCell {
-    fn of(quota: Quota) -> Self {
-        match (quota.window, quota.unit) {
-            (Window::Day | Window::Month, _) => Self::Calendar(CalendarCell::default()),
-            (Window::Sliding(_), QuotaUnit::Requests) => Self::Requests(SlidingCell::default()),
-            (Window::Sliding(_), _) => Self::Units(Box::default()),
-        }
-    }
-
-    fn advance(&mut self, window: Window, now: CountingTime) {
-        let length = milliseconds(window.length());
-        match self {
-            Self::None => {}
-            Self::Requests(cell) => cell.advance(now.steady, length),
-            Self::Units(cell) => cell.advance(now.steady, length),
-            Self::Calendar(cell) => cell.advance(now.wall, window),
-        }
-    }
-
-    fn total(&self) -> u64 {
-        match self {
-            Self::None => 0,
-            Self::Requests(cell) => cell.total(),
-            Self::Units(cell) => cell.total(),
-            Self::Calendar(cell) => cell.total(),
-        }
-    }
-
-    fn add(&mut self, amount: u64) {
-        match self {
-            Self::None => {}
-            Self::Requests(cell) => cell.add(amount),
-            Self::Units(cell) => cell.add(amount),
-            Self::Calendar(cell) => cell.add(amount),
-        }
-    }
-
-    fn until_at_most(&self, most: u64, window: Window, now: CountingTime) -> u64 {
-        let length = milliseconds(window.length());
-        match self {
-            Self::None => 0,
-            Self::Requests(cell) => cell.until_at_most(most, now.steady, length),
-            Self::Units(cell) => cell.until_at_most(most, now.steady, length),
-            Self::Calendar(cell) => cell.until_end(now.wall),
-        }
-    }
-
-    fn absorb(&mut self, window: Window, counted: Counted) {
-        match self {
-            Self::None => {}
-            Self::Requests(cell) => cell.absorb(counted.at, counted.amount),
-            Self::Units(cell) => cell.absorb(counted.at, counted.amount),
-            Self::Calendar(cell) => cell.absorb(counted.at, counted.amount, window),
-        }
-    }
-
-    fn counted(&self) -> Vec<(u64, u64)> {
-        match self {
-            Self::None => Vec::new(),
-            Self::Requests(cell) => cell.counted().collect(),
-            Self::Units(cell) => cell.counted().collect(),
-            Self::Calendar(cell) => cell.counted().collect(),
-        }
-    }
-
-    fn is_idle(&self, now: CountingTime) -> bool {
-        match self {
-            Self::Calendar(cell) => cell.is_idle(now.wall),
-            _ => self.total() == 0,
-        }
-    }
+fn halves(key: CounterKey) -> [u64; 2] {
+    let low = u64::try_from(key.0 & u128::from(u64::MAX)).unwrap_or_default();
+    [low, u64::try_from(key.0 >> u64::BITS).unwrap_or_default()]
 }

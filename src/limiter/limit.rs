@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::limiter::burst::{BurstRule, milliseconds};
 use crate::limiter::key::{CounterKey, KeySpace};
 pub use crate::model::policy::ExcessRule;
-use crate::model::policy::{Burst, Quota, Window};
+use crate::model::policy::{Burst, Quota, QuotaUnit, Window};
 
 /// The quotas and the burst of one policy. One counter holds the counts of all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,20 @@ pub struct Limit {
     base: CounterKey,
     /// The counter of everybody who came when the table was full.
     overflow: CounterKey,
+    /// The quotas and the burst again, ready to be counted by.
+    pub(super) rules: Box<[QuotaRule]>,
+    pub(super) bucket: Option<BurstRule>,
+    is_metered: bool,
+}
+
+/// The figures of a quota, ready to be counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct QuotaRule {
+    pub(super) most: u64,
+    /// The length of the window in milliseconds.
+    pub(super) length: u64,
+    pub(super) window: Window,
+    pub(super) unit: QuotaUnit,
 }
 
 /// A set of [`Follower`]s.
@@ -63,9 +78,17 @@ impl Limit {
             sync_interval: None,
             base: keys.fingerprint(parts()).counter(),
             overflow: keys.fingerprint(parts().chain([b"overflow".as_slice()])).counter(),
+            rules: quotas.iter().map(QuotaRule::new).collect(),
+            bucket: burst.map(BurstRule::new),
+            is_metered: quotas.iter().any(|quota| quota.unit != QuotaUnit::Requests),
             quotas,
             burst,
         })
+    }
+
+    /// Tells whether something is counted that is known only after the request.
+    pub fn is_metered(&self) -> bool {
+        self.is_metered
     }
 
     #[must_use]
@@ -80,6 +103,13 @@ impl Limit {
 
     pub(super) fn overflow(&self) -> CounterKey {
         self.overflow
+    }
+}
+
+impl QuotaRule {
+    fn new(quota: &Quota) -> Self {
+        let Quota { unit, most, window } = *quota;
+        Self { most: most.get(), length: milliseconds(window.length()), window, unit }
     }
 }
 

@@ -36,6 +36,8 @@ pub mod counter;
 pub mod counters;
 pub mod key;
 pub mod limit;
+mod locked;
+mod quota_cells;
 pub mod saved;
 mod shard;
 pub mod shared;

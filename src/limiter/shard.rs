@@ -14,6 +14,9 @@ const GROWTH: usize = 8;
 /// The least that the slab grows by.
 const LEAST_GROWTH: usize = 8;
 
+/// The number of shards, a power of two: enough that two cores seldom want the same one.
+pub(super) const SHARDS: usize = 512;
+
 #[derive(Debug, Default)]
 pub(super) struct Shard {
     places: HashTable<u32>,
@@ -23,12 +26,9 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    /// The shard of a key among `of` shards, a power of two. Not by the bits that the hash table
-    /// uses.
-    pub(super) fn number(key: CounterKey, of: usize) -> u16 {
-        const FROM: u32 = 32;
-        let number = usize::try_from(key.0 >> FROM & 0xffff).unwrap_or_default() & (of - 1);
-        u16::try_from(number).unwrap_or_default()
+    /// The shard of a key. Not by the bits that the hash table uses.
+    pub(super) fn number(key: CounterKey) -> u16 {
+        u16::try_from(key.home() % SHARDS as u64).unwrap_or_default()
     }
 
     pub(super) fn find(&self, key: CounterKey) -> Option<u32> {
@@ -71,12 +71,16 @@ impl Shard {
     }
 
     /// Changes a counter, and notes it for those who follow it.
-    pub(super) fn change(&mut self, slot: u32, change: impl FnOnce(&mut Counter)) {
-        let Some(counter) = self.counters.get_mut(index(slot)) else { return };
-        change(counter);
+    pub(super) fn change<R>(
+        &mut self,
+        slot: u32,
+        change: impl FnOnce(&mut Counter) -> R,
+    ) -> Option<R> {
+        let counter = self.counters.get_mut(index(slot))?;
+        let changed = change(counter);
         let new = counter.limit().followers.without(counter.listed);
         if new.is_empty() {
-            return;
+            return Some(changed);
         }
         for follower in Follower::ALL.into_iter().filter(|follower| new.has(*follower)) {
             counter.listed.insert(follower);
@@ -84,6 +88,7 @@ impl Shard {
                 list.push(slot);
             }
         }
+        Some(changed)
     }
 
     /// Shows a follower the counters that have changed since the last time.

@@ -118,7 +118,7 @@ impl<T: Tally> SlidingCell<T> {
         if left <= most {
             return 0;
         }
-        let oldest = (self.head + 1).saturating_sub(SLOTS as u64);
+        let oldest = self.oldest();
         let freeing = self.counts_from(oldest).find(|(_, count)| {
             left = left.saturating_sub(*count);
             left <= most
@@ -127,10 +127,27 @@ impl<T: Tally> SlidingCell<T> {
         end_of_stay(last, length).saturating_sub(steady)
     }
 
+    /// Milliseconds until the oldest count leaves the ring; 0 if it is empty.
+    pub(super) fn until_first_leaves(&self, steady: u64, length: u64) -> u64 {
+        if self.total() == 0 {
+            return 0;
+        }
+        let oldest = self.oldest();
+        let (later, first) = self.counts.split_at_checked(position(oldest)).unwrap_or_default();
+        let counted = |counts: &[T]| counts.iter().position(|count| count.get() > 0);
+        let place = counted(first).or_else(|| Some(first.len() + counted(later)?));
+        let number = oldest + place.unwrap_or_default() as u64;
+        end_of_stay(number, length).saturating_sub(steady)
+    }
+
     /// The sub-windows in which something was counted, oldest first.
     pub(super) fn counted(&self) -> impl Iterator<Item = (u64, u64)> {
-        let oldest = (self.head + 1).saturating_sub(SLOTS as u64);
-        self.counts_from(oldest).filter(|(_, count)| *count > 0)
+        self.counts_from(self.oldest()).filter(|(_, count)| *count > 0)
+    }
+
+    /// The oldest sub-window of the ring.
+    fn oldest(&self) -> u64 {
+        (self.head + 1).saturating_sub(SLOTS as u64)
     }
 
     /// From `oldest`, at most a whole ring before the current sub-window, up to the current one.

@@ -12,6 +12,14 @@ pub struct CountingTime {
     pub wall: u64,
 }
 
+/// The two clocks, as they were read when a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrival {
+    pub moment: Moment,
+    /// Milliseconds since 1970.
+    pub wall: u64,
+}
+
 /// The start of the steady scale. It begins at the wall clock's time, so that a count can be
 /// written to a file, or compared with another gateway's.
 #[derive(Debug, Clone, Copy, Default)]

@@ -2,7 +2,7 @@
 //! are judged, and the monotonic time, by which everything is measured that the gateway remembers
 //! for a while.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What has expired is kept for this much longer where forgetting it does harm: a clock may be
 /// wrong for a while.
@@ -33,6 +33,11 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     /// The monotonic time. A hand-set clock has one time for both.
     fn moment(&self) -> Moment {
         Moment(self.milliseconds())
+    }
+
+    /// The monotonic time that it was at an instant of a short while ago.
+    fn moment_of(&self, _instant: Instant) -> Moment {
+        self.moment()
     }
 }
 

@@ -17,6 +17,7 @@ use crate::authorize::AuthorizationError;
 use crate::forward::body::RequestProgress;
 use crate::jwt::Claims;
 use crate::limiter::concurrency::Permit;
+use crate::limiter::time::Arrival;
 use crate::model::clock::Moment;
 use crate::model::reason::Reason;
 use crate::proxy::connection::{Connection, InFlight, Transport};
@@ -45,6 +46,8 @@ pub struct Exchange {
     in_flight: InFlight,
     began: UnixMillis,
     started: Instant,
+    /// Some step waited, so the time of `began` and `started` is over.
+    has_waited: bool,
     series: Arc<OperationSeries>,
     pub(super) request: ReceivedRequest,
     pub(super) head: HeadFacts,
@@ -78,6 +81,7 @@ impl Exchange {
         Self {
             began: UnixMillis(worker.clock().milliseconds()),
             started: Instant::now(),
+            has_waited: false,
             series,
             request: ReceivedRequest::take(request),
             head: HeadFacts {
@@ -195,6 +199,7 @@ impl Exchange {
 
     /// Notes a wait for an authorization server, where spans are made.
     pub(super) fn waited(&mut self, wait: Wait, answered: bool) {
+        self.has_waited = true;
         if let Some((trace, tracer)) = self.head.trace.as_mut().zip(self.worker.tracer()) {
             trace.waited(|| wait.span(tracer, self.started, answered));
         }
@@ -203,6 +208,17 @@ impl Exchange {
     /// The monotonic time, as coarse as the worker's ticks.
     pub(super) fn moment(&self) -> Moment {
         self.worker.cache().moment()
+    }
+
+    /// Notes a wait that has no span.
+    pub(super) fn waited_unseen(&mut self) {
+        self.has_waited = true;
+    }
+
+    /// The time at which the request came, as long as no step has waited.
+    pub(super) fn arrival(&self) -> Option<Arrival> {
+        let moment = || self.worker.clock().moment_of(self.started);
+        (!self.has_waited).then(|| Arrival { moment: moment(), wall: self.began.0 })
     }
 
     fn received(&self) -> u64 {
@@ -237,7 +253,7 @@ impl Exchange {
     /// Charges the bytes of both bodies, and what the backend reported.
     fn charge(&self) {
         let bandwidth = self.received().saturating_add(self.sent);
-        self.levels.charge(bandwidth, |counters| self.worker.counting_time(counters));
+        self.levels.charge(bandwidth, |counters| self.worker.counting_time(counters, None));
     }
 
     fn measure(&self, total: Duration, exported: Option<TraceId>) {

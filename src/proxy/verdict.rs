@@ -55,6 +55,7 @@ pub(super) async fn claimed(
 ) -> Result<Permitted, Refusal> {
     let Some(mark) = proof else { return Ok(permitted) };
     let claimed = Box::pin(claim(worker, permitted, mark)).await;
+    exchange.waited_unseen();
     claimed.inspect_err(|refusal| note_token(exchange, refusal, inbound))
 }
 
@@ -68,7 +69,8 @@ fn find_levels(
 ) -> Result<(), Refusal> {
     let headers = inbound.request.headers();
     let (query, client) = (head.query.as_deref(), exchange.head.client);
-    let found = exchange.levels.find(snapshot, grant, &CallFacts { headers, query, client });
+    let facts = CallFacts { headers, query, client };
+    let found = exchange.levels.find(snapshot.local_throttling(), grant, &facts);
     found.map_err(|by| {
         let routed = grant.routed();
         let at = RefusalPlace { api: Arc::clone(routed.api()), operation: Some(routed.position()) };

@@ -38,8 +38,9 @@ pub(super) async fn walk(
     // decide; on a question, ask; repeat
     let permitted = permit(worker, exchange, &head, &inbound).await?;
     // quotas, and a place among the requests in flight
-    let now = |counters: &Counters| worker.counting_time(counters);
-    let admitted = throttle::admit(permitted, &mut exchange.levels, now).await?;
+    let arrived = exchange.arrival();
+    let now = |counters: &Counters, arrived| worker.counting_time(counters, arrived);
+    let admitted = throttle::admit(permitted, &mut exchange.levels, arrived, now).await?;
     // headers, body limits, backend JWT, upgrade
     let (outgoing, way_back) = outgoing::prepare(worker, exchange, &head, &admitted, inbound)?;
     // the backend's response head

@@ -17,7 +17,7 @@ use crate::forward::forwarder::Forwarder;
 use crate::forward::pool::Pools;
 use crate::forward::via::Via;
 use crate::limiter::counters::Counters;
-use crate::limiter::time::CountingTime;
+use crate::limiter::time::{Arrival, CountingTime};
 use crate::model::clock::Clock;
 use crate::proxy::connection::IdleConnections;
 use crate::proxy::request_ids::RequestIds;
@@ -211,8 +211,16 @@ impl Worker {
     }
 
     /// Reads the clocks for counters.
-    pub(super) fn counting_time(&self, counters: &Counters) -> CountingTime {
-        counters.time(self.clock().moment(), self.clock().milliseconds())
+    /// The time by which a request counts: that of its arrival, or else the clocks are read.
+    pub(super) fn counting_time(
+        &self,
+        counters: &Counters,
+        arrived: Option<Arrival>,
+    ) -> CountingTime {
+        match arrived {
+            Some(Arrival { moment, wall }) => counters.time(moment, wall),
+            None => counters.time(self.clock().moment(), self.clock().milliseconds()),
+        }
     }
 
     pub fn clock(&self) -> &dyn Clock {

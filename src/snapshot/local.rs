@@ -13,6 +13,7 @@ use arc_swap::cache::Cache;
 
 use crate::backend::Turns;
 use crate::model::names::ApiSlot;
+use crate::snapshot::local_throttling::LocalThrottling;
 use crate::snapshot::{CompiledApi, Snapshot, Snapshots};
 
 /// A worker's handle on the snapshot in use.
@@ -27,6 +28,7 @@ pub struct LocalSnapshots {
 pub struct LocalSnapshot {
     snapshot: Arc<Snapshot>,
     apis: Box<[OnceCell<Rc<LocalApi>>]>,
+    local_throttling: Rc<LocalThrottling>,
 }
 
 /// An API as one worker holds it, with the worker's own turns.
@@ -53,7 +55,7 @@ impl LocalSnapshots {
         let snapshot = snapshots.load();
         Self {
             cache: RefCell::new(Cache::new(SharedCell(snapshots))),
-            current: RefCell::new(Rc::new(LocalSnapshot::new(snapshot))),
+            current: RefCell::new(Rc::new(LocalSnapshot::new(snapshot, None))),
         }
     }
 
@@ -63,16 +65,31 @@ impl LocalSnapshots {
         let newest = cache.load();
         let mut current = self.current.borrow_mut();
         if !Arc::ptr_eq(newest, &current.snapshot) {
-            *current = Rc::new(LocalSnapshot::new(Arc::clone(newest)));
+            *current = Rc::new(LocalSnapshot::new(Arc::clone(newest), Some(&current)));
         }
         Rc::clone(&current)
     }
 }
 
 impl LocalSnapshot {
-    fn new(snapshot: Arc<Snapshot>) -> Self {
+    fn new(snapshot: Arc<Snapshot>, before: Option<&Self>) -> Self {
         let apis = (0..snapshot.routes.apis.slots()).map(|_| OnceCell::new()).collect();
-        Self { snapshot, apis }
+        let known = before.map(|before| &before.local_throttling);
+        let known = known.filter(|known| known.is_of(&snapshot.throttling));
+        let local_throttling = match known {
+            // most changes leave the limits as they are
+            Some(known) => Rc::clone(known),
+            None => {
+                let compiled = Arc::clone(&snapshot.throttling);
+                Rc::new(LocalThrottling::new(compiled, snapshot.generation))
+            }
+        };
+        Self { snapshot, apis, local_throttling }
+    }
+
+    /// This worker's handle on the limits of the snapshot.
+    pub fn local_throttling(&self) -> &Rc<LocalThrottling> {
+        &self.local_throttling
     }
 
     /// This worker's handle on an API of the snapshot.

@@ -2,9 +2,7 @@
 //!
 //! Counters outlive snapshots: they are found again by the names of policy, application and API.
 
-use std::collections::HashSet;
 use std::fmt::Write;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,11 +16,12 @@ use crate::model::api::Api;
 use crate::model::application::KeyType;
 use crate::model::names::ApiSlot;
 use crate::model::policy::{
-    AddressRange, DenyTarget, ExcessRule, Limits, Policies, Policy, PolicyIndex, PolicyLevel,
-    Quota, QuotaUnit, Throttling, Window,
+    ExcessRule, Limits, Policies, Policy, PolicyIndex, PolicyLevel, Quota, QuotaUnit, Throttling,
+    Window,
 };
 use crate::model::throttling::{OnCounterFailure, SharedCounting};
 use crate::snapshot::BySlot;
+pub use crate::snapshot::deny::{CompiledDeny, DeniedBy};
 use crate::telemetry::{Metrics, PolicySeries};
 
 /// Counts of windows from this length on survive a restart.
@@ -46,6 +45,21 @@ pub struct CompiledThrottling {
     pub deny: Option<CompiledDeny>,
     policies: BySlot<CompiledPolicy>,
     apis: BySlot<ApiLimits>,
+    /// Every limit, so that a request finds one by its number.
+    limits: Vec<NumberedLimit>,
+}
+
+/// The number of a limit in its generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitNumber(u32);
+
+/// A limit of a policy.
+#[derive(Debug)]
+pub struct NumberedLimit {
+    pub limit: Arc<Limit>,
+    pub policy: Arc<CompiledPolicy>,
+    /// 0 for the policy's own limits, or one more than the condition that they are of.
+    pub position: usize,
 }
 
 /// The way of requests to the servers that count for all gateways.
@@ -62,6 +76,8 @@ pub struct CompiledPolicy {
     /// The policy's own limits, then those of its conditions.
     pub limits: Vec<CompiledLimit>,
     pub series: Arc<PolicySeries>,
+    /// The number of the first of `limits`.
+    first: usize,
 }
 
 #[derive(Debug)]
@@ -90,27 +106,6 @@ pub struct HardLimit {
     pub key: CounterKey,
 }
 
-/// The deny conditions that are in force.
-#[derive(Debug, Default)]
-pub struct CompiledDeny {
-    apis: HashSet<String>,
-    /// By owner and name.
-    applications: HashSet<(String, String)>,
-    users: HashSet<String>,
-    addresses: Vec<AddressRange>,
-    /// An address that is in none of each is denied.
-    others: Vec<AddressRange>,
-}
-
-/// The kind of deny condition that refuses a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeniedBy {
-    Api,
-    Application,
-    User,
-    Address,
-}
-
 /// Compiles limits: for which counters, and whether long counts are kept in `state_dir`.
 #[derive(Debug)]
 pub(super) struct LimitCompiler<'c> {
@@ -124,10 +119,12 @@ pub(super) struct LimitCompiler<'c> {
 impl LimitCompiler<'_> {
     pub(super) fn compile(&self, throttling: &Throttling, apis: &[Api]) -> CompiledThrottling {
         let policies = &throttling.policies;
+        let mut limits = Vec::new();
         let compiled = policies.iter().filter_map(|(index, policy)| {
-            Some((index.position()?, Arc::new(self.policy(policy.clone()))))
+            Some((index.position()?, numbered(self.policy(policy.clone()), &mut limits)))
         });
         let compiled = BySlot::placed(compiled.collect());
+        let apis = apis.iter().map(|api| Arc::new(self.api(api, &mut limits))).collect();
         CompiledThrottling {
             counters: Arc::clone(self.counters),
             max_counters: throttling.max_counters,
@@ -142,10 +139,8 @@ impl LimitCompiler<'_> {
             custom: custom(policies),
             deny: CompiledDeny::of(throttling),
             policies: compiled,
-            apis: BySlot::new(
-                apis.iter().map(|api| Arc::new(self.api(api))).collect(),
-                |limits: &ApiLimits| limits.slot.position(),
-            ),
+            apis: BySlot::new(apis, |limits: &ApiLimits| limits.slot.position()),
+            limits,
         }
     }
 
@@ -166,6 +161,7 @@ impl LimitCompiler<'_> {
             limits: limits.collect(),
             series: self.metrics.policy(&definition.name, level),
             definition,
+            first: 0,
         }
     }
 
@@ -189,30 +185,32 @@ impl LimitCompiler<'_> {
         CompiledLimit { limit, header: policy_header(shown, limits), left_of: left_of.collect() }
     }
 
-    fn api(&self, api: &Api) -> ApiLimits {
+    fn api(&self, api: &Api, all: &mut Vec<NumberedLimit>) -> ApiLimits {
         let (name, version) = (api.name.as_str().as_bytes(), api.version.as_str().as_bytes());
         let operations = api.operations.iter().map(|operation| {
             let (method, path) = (operation.method.as_str(), operation.template.as_str());
             let kind = b"operation".as_slice();
             self.keys().fingerprint([kind, name, version, method.as_bytes(), path.as_bytes()])
         });
-        let hard = |backend: Option<Option<Quota>>, key_type: KeyType| {
+        let fingerprint = self.keys().fingerprint([b"api".as_slice(), name, version]);
+        let mut hard = |backend: Option<Option<Quota>>, key_type: KeyType| {
             let quota = backend.flatten()?;
             let limits = Limits { quotas: vec![quota], burst: None };
             let shown = format!("{}:{} {}", api.name, api.version, key_type.label());
             let parts = ["hard_limit", api.name.as_str(), api.version.as_str(), key_type.label()];
             let limit = self.limit(&parts, &shown, &limits, ExcessRule::Refuse);
-            let key = limit.limit.base();
+            let key = limit.limit.base().beside(fingerprint);
             let policy = CompiledPolicy {
                 definition: Policy::new(&shown, PolicyLevel::Advanced, limits),
                 limits: vec![limit],
                 series: self.metrics.policy(&shown, "hard_limit"),
+                first: 0,
             };
-            Some(HardLimit { policy: Arc::new(policy), key })
+            Some(HardLimit { policy: numbered(policy, all), key })
         };
         ApiLimits {
             slot: api.slot(),
-            api: self.keys().fingerprint([b"api".as_slice(), name, version]),
+            api: fingerprint,
             operations: operations.collect(),
             production: hard(api.production.as_ref().map(|b| b.hard_limit), KeyType::Production),
             sandbox: hard(api.sandbox.as_ref().map(|b| b.hard_limit), KeyType::Sandbox),
@@ -240,11 +238,26 @@ impl CompiledThrottling {
         self.apis.at(slot.position()).map(|limits| &**limits)
     }
 
-    /// Every limit, with the level that it is written for.
+    pub fn limit(&self, number: LimitNumber) -> Option<&NumberedLimit> {
+        self.limits.get(number.0 as usize)
+    }
+
+    /// Every limit.
     pub fn every_limit(&self) -> impl Iterator<Item = &Arc<Limit>> {
-        let hard = self.apis.iter().flat_map(|api| [&api.production, &api.sandbox]).flatten();
-        let policies = self.policies.iter().chain(hard.map(|hard| &hard.policy));
-        policies.flat_map(|policy| policy.limits.iter().map(|limit| &limit.limit))
+        self.limits.iter().map(|numbered| &numbered.limit)
+    }
+}
+
+impl LimitNumber {
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl NumberedLimit {
+    /// The limit with what clients are told of it.
+    pub fn compiled(&self) -> Option<&CompiledLimit> {
+        self.policy.limits.get(self.position)
     }
 }
 
@@ -258,73 +271,23 @@ impl ApiLimits {
 }
 
 impl CompiledPolicy {
-    /// Returns a limit: at 0 the policy's own, then those of its conditions.
-    pub fn limit(&self, position: usize) -> Option<&CompiledLimit> {
-        self.limits.get(position)
+    /// The number of a limit: at 0 the policy's own, then those of its conditions.
+    pub fn number(&self, position: usize) -> Option<LimitNumber> {
+        self.limits.get(position)?;
+        u32::try_from(self.first + position).ok().map(LimitNumber)
     }
 }
 
-impl DeniedBy {
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Api => "API",
-            Self::Application => "application",
-            Self::User => "user",
-            Self::Address => "client's address",
-        }
-    }
-}
-
-impl CompiledDeny {
-    fn of(throttling: &Throttling) -> Option<Self> {
-        let mut all = Self::default();
-        let mut any = false;
-        for deny in throttling.deny.iter().filter(|deny| deny.enabled) {
-            any = true;
-            match &deny.target {
-                DenyTarget::Api(path) => drop(all.apis.insert(path.clone())),
-                DenyTarget::Application { owner, name } => {
-                    all.applications.insert((owner.clone(), name.clone()));
-                }
-                DenyTarget::User(name) => drop(all.users.insert(name.clone())),
-                DenyTarget::Addresses { range, inverted: false } => all.addresses.push(*range),
-                DenyTarget::Addresses { range, inverted: true } => all.others.push(*range),
-            }
-        }
-        any.then_some(all)
-    }
-
-    /// Some condition is about client addresses.
-    pub fn needs_address(&self) -> bool {
-        !(self.addresses.is_empty() && self.others.is_empty())
-    }
-
-    /// The kind of condition that denies a request, the API's first.
-    pub fn denies(
-        &self,
-        base_path: &str,
-        application: Option<(&str, &str)>,
-        user: Option<&str>,
-        address: IpAddr,
-    ) -> Option<DeniedBy> {
-        let is_application = |(owner, name): (&str, &str)| {
-            // a set of pairs cannot be asked without owning them, and few gateways deny anybody
-            self.applications.iter().any(|(o, n)| o == owner && n == name)
-        };
-        if self.apis.contains(base_path) {
-            Some(DeniedBy::Api)
-        } else if application.is_some_and(is_application) {
-            Some(DeniedBy::Application)
-        } else if user.is_some_and(|user| self.users.contains(user)) {
-            Some(DeniedBy::User)
-        } else if self.addresses.iter().any(|range| range.holds(address))
-            || self.others.iter().any(|range| !range.holds(address))
-        {
-            Some(DeniedBy::Address)
-        } else {
-            None
-        }
-    }
+/// Numbers the limits of a policy, after those that are there already.
+fn numbered(mut policy: CompiledPolicy, all: &mut Vec<NumberedLimit>) -> Arc<CompiledPolicy> {
+    policy.first = all.len();
+    let policy = Arc::new(policy);
+    all.extend(policy.limits.iter().enumerate().map(|(position, compiled)| NumberedLimit {
+        limit: Arc::clone(&compiled.limit),
+        policy: Arc::clone(&policy),
+        position,
+    }));
+    policy
 }
 
 fn custom(policies: &Policies) -> Vec<PolicyIndex> {

@@ -1,7 +1,7 @@
 //! The real clocks: the only place that reads the system's time of day.
 
 use std::sync::OnceLock;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::deadline;
 use crate::model::clock::{Clock, MARGIN_SECONDS, Moment, UnixSeconds};
@@ -35,5 +35,9 @@ impl Clock for SystemClock {
 
     fn moment(&self) -> Moment {
         deadline::moment()
+    }
+
+    fn moment_of(&self, instant: Instant) -> Moment {
+        deadline::moment_of(instant)
     }
 }

@@ -50,24 +50,14 @@ impl RateLimitValues {
 /// Tells the client of an answer which quotas it has, and what is left of the one that ends first.
 /// What a backend said of its own limits goes.
 pub fn passed(levels: &Levels, values: &RateLimitValues, headers: &mut HeaderMap) {
-    let Some(ToldLimits { tightest, limits }) = levels.told() else { return };
-    let mut first = true;
-    for limit in limits {
-        if first {
-            headers.insert(RATE_LIMIT_POLICY, limit.header.clone());
-        } else {
-            headers.append(RATE_LIMIT_POLICY, limit.header.clone());
-        }
-        first = false;
-    }
-    if let Some((limit, Tightest { position, left, .. })) = tightest {
-        let left_of = limit.left_of.get(usize::from(position));
-        let value = left_of.and_then(|left_of| values.value(left_of, left.left, left.reset));
-        if let Some(value) = value {
-            headers.insert(RATE_LIMIT, value);
-        }
-    } else if !first {
+    let Some(ToldLimits { policies, tightest }) = levels.told() else { return };
+    headers.insert(RATE_LIMIT_POLICY, policies);
+    let Some((left_of, Tightest { left, reset, .. })) = tightest else {
         headers.remove(RATE_LIMIT);
+        return;
+    };
+    if let Some(value) = values.value(left_of, left, reset) {
+        headers.insert(RATE_LIMIT, value);
     }
 }
 

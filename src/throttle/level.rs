@@ -5,9 +5,7 @@ use std::net::IpAddr;
 use http::HeaderMap;
 
 use crate::limiter::key::CounterKey;
-use crate::model::application::KeyType;
-use crate::model::names::ApiSlot;
-use crate::model::policy::PolicyIndex;
+use crate::snapshot::throttling::LimitNumber;
 
 /// Levels that need no allocation.
 pub(super) const INLINE: usize = 6;
@@ -24,7 +22,7 @@ pub struct CallFacts<'r> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Level {
     pub(super) kind: LevelKind,
-    pub(super) limit: LimitPlace,
+    pub(super) limit: LimitNumber,
     pub(super) key: CounterKey,
     /// The number that the backend reported.
     pub(super) events: u64,
@@ -41,28 +39,10 @@ pub enum LevelKind {
     HardLimit,
 }
 
-/// The way from a snapshot to a limit.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum LimitPlace {
-    /// A policy's own limit, or that of one of its conditions.
-    Policy(PolicyIndex, usize),
-    HardLimit(ApiSlot, KeyType),
-}
-
 impl Level {
     /// Clients learn of their own limits, not of what a backend can bear.
     pub(super) fn is_told(&self) -> bool {
         self.kind != LevelKind::HardLimit
-    }
-}
-
-impl LimitPlace {
-    /// The position among the policy's limits.
-    pub(super) fn position(self) -> usize {
-        match self {
-            Self::Policy(_, position) => position,
-            Self::HardLimit(..) => 0,
-        }
     }
 }
 

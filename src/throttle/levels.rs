@@ -3,9 +3,10 @@
 //! The order is WSO2's: API or operation, subscription, application, custom policies, the backend's
 //! hard limit. Deny conditions come before all of them.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use smallvec::SmallVec;
 
 use crate::authorize::Grant;
@@ -14,16 +15,15 @@ use crate::limiter::counters::{Claim, Counters, Exceeded, Noted, Passed, Tightes
 use crate::limiter::key::CounterKey;
 use crate::limiter::shared::SharedLimiter;
 use crate::limiter::time::CountingTime;
-use crate::model::policy::{ExcessRule, QuotaUnit};
+use crate::model::policy::ExcessRule;
 use crate::model::throttling::OnCounterFailure;
 use crate::snapshot::Snapshot;
-use crate::snapshot::throttling::{
-    CompiledLimit, CompiledPolicy, CompiledThrottling, DeniedBy, SharedLimits,
-};
+use crate::snapshot::local_throttling::LocalThrottling;
+use crate::snapshot::throttling::{CompiledPolicy, CompiledThrottling, DeniedBy, SharedLimits};
 use crate::throttle::exceeded::LimitExceeded;
 use crate::throttle::finder::Finder;
 pub use crate::throttle::level::{CallFacts, LevelKind};
-use crate::throttle::level::{INLINE, Level, LimitPlace};
+use crate::throttle::level::{INLINE, Level};
 use crate::throttle::subject::Subjects;
 use crate::throttle::throttled::Throttled;
 
@@ -34,8 +34,10 @@ use crate::throttle::throttled::Throttled;
 #[derive(Debug, Default)]
 pub struct Levels {
     /// `None`: no level.
-    throttling: Option<Arc<CompiledThrottling>>,
+    throttling: Option<Rc<LocalThrottling>>,
     all: SmallVec<[Level; INLINE]>,
+    /// Some level counts what is known only after the request.
+    is_metered: bool,
     /// `None` until the request was counted.
     passed: Option<Passed>,
 }
@@ -52,11 +54,14 @@ pub struct LevelLeft {
     pub burst: Option<u64>,
 }
 
-/// The limits that clients are told of.
+/// The texts that clients are told of their limits.
 #[derive(Debug)]
-pub struct ToldLimits<'l, L> {
-    pub tightest: Option<(&'l CompiledLimit, Tightest)>,
-    pub limits: L,
+pub struct ToldLimits<'l> {
+    /// `RateLimit-Policy`, of all limits.
+    pub policies: HeaderValue,
+    /// The beginning of `RateLimit`, with what is left of the tightest quota. `None`: it is one
+    /// that clients are not told of.
+    pub tightest: Option<(&'l str, Tightest)>,
 }
 
 impl Levels {
@@ -66,19 +71,23 @@ impl Levels {
         grant: &Grant<'_>,
         facts: &CallFacts<'_>,
     ) -> Result<Self, DeniedBy> {
+        let throttling = Arc::clone(&snapshot.throttling);
         let mut levels = Self::default();
-        levels.find(snapshot, grant, facts)?;
+        levels.find(
+            &Rc::new(LocalThrottling::new(throttling, snapshot.generation)),
+            grant,
+            facts,
+        )?;
         Ok(levels)
     }
 
     /// Finds the levels of a granted request, unless a deny condition is about it.
     pub fn find(
         &mut self,
-        snapshot: &Snapshot,
+        throttling: &Rc<LocalThrottling>,
         grant: &Grant<'_>,
         facts: &CallFacts<'_>,
     ) -> Result<(), DeniedBy> {
-        let throttling = &snapshot.throttling;
         if let Some(deny) = &throttling.deny {
             let base_path = &grant.routed().api().definition.base_path;
             let application = grant.application().map(|known| (known.owner, known.name));
@@ -89,8 +98,11 @@ impl Levels {
         }
         self.all.clear();
         let subjects = Subjects::new(throttling.keys, grant, facts);
-        Finder { throttling, subjects, levels: &mut self.all }.find(grant, facts);
-        self.throttling = (!self.all.is_empty()).then(|| Arc::clone(throttling));
+        let levels = &mut self.all;
+        let mut finder = Finder { throttling, subjects, levels, is_metered: false };
+        finder.find(grant, facts);
+        self.is_metered = finder.is_metered;
+        self.throttling = (!self.all.is_empty()).then(|| Rc::clone(throttling));
         Ok(())
     }
 
@@ -121,7 +133,7 @@ impl Levels {
         limiter: &SharedLimiter,
         now: CountingTime,
     ) -> Option<Result<(), LimitExceeded>> {
-        let throttling = Arc::clone(self.throttling.as_ref()?);
+        let throttling = Rc::clone(self.throttling.as_ref()?);
         let claims: SmallVec<[Claim<'_>; INLINE]> = self.claims(&throttling).collect();
         let decided = limiter.decide(&claims).await?;
         drop(claims);
@@ -130,14 +142,11 @@ impl Levels {
 
     /// Counts the request on all levels of this gateway, or on none of them.
     pub fn count(&mut self, now: CountingTime) -> Result<(), LimitExceeded> {
-        // taken out, not cloned: all workers would write to one number
-        let Some(throttling) = self.throttling.take() else { return Ok(()) };
+        let Some(throttling) = self.throttling.clone() else { return Ok(()) };
         let claims: SmallVec<[Claim<'_>; INLINE]> = self.claims(&throttling).collect();
         let admitted = throttling.counters.admit(&claims, now);
         drop(claims);
-        let judged = self.judged(&throttling, admitted, now);
-        self.throttling = Some(throttling);
-        judged
+        self.judged(&throttling, admitted, now)
     }
 
     /// Notes how the request passed, or tells what refuses it.
@@ -194,7 +203,7 @@ impl Levels {
     /// Reads the numbers that a backend reports. A missing or unreadable one counts as 1: a backend
     /// that forgets to report opens no gate.
     pub fn read_events(&mut self, headers: &HeaderMap) {
-        let Some(throttling) = &self.throttling else { return };
+        let Some(throttling) = self.throttling.as_ref().filter(|_| self.is_metered) else { return };
         for level in &mut self.all {
             let Some(name) =
                 policy(throttling, level).and_then(|p| p.definition.events_header.as_ref())
@@ -209,39 +218,31 @@ impl Levels {
     /// Charges what is known only now: the bytes of both bodies, and reported numbers. A request
     /// that was not let through is charged nothing.
     pub fn charge(&self, bandwidth: u64, now: impl FnOnce(&Counters) -> CountingTime) {
-        let Some(throttling) = self.throttling.as_ref().filter(|_| self.passed.is_some()) else {
-            return;
-        };
-        let mut metered = self
-            .all
-            .iter()
-            .zip(self.claims(throttling))
-            .filter(|(_, claim)| {
-                claim.limit.quotas.iter().any(|quota| quota.unit != QuotaUnit::Requests)
-            })
-            .peekable();
         // most policies count requests alone: the clocks are not read for them
-        if metered.peek().is_none() {
+        if !self.is_metered || self.passed.is_none() {
             return;
         }
+        let Some(throttling) = &self.throttling else { return };
         let now = now(&throttling.counters);
-        for (level, claim) in metered {
-            let usage = Usage { bandwidth, events: level.events };
-            throttling.counters.charge(claim, usage, now);
+        for (level, claim) in self.all.iter().zip(self.claims(throttling)) {
+            if claim.limit.is_metered() {
+                let usage = Usage { bandwidth, events: level.events };
+                throttling.counters.charge(claim, usage, now);
+            }
         }
     }
 
-    /// The tightest quota of a request that passed, with its limit, and the limits that clients are
-    /// told of.
-    pub fn told(&self) -> Option<ToldLimits<'_, impl Iterator<Item = &CompiledLimit>>> {
+    /// The texts that the client of a request that passed is told. `None`: it is told nothing.
+    pub fn told(&self) -> Option<ToldLimits<'_>> {
         let throttling = self.throttling.as_ref().filter(|throttling| throttling.headers)?;
+        let told = self.all.iter().filter(|level| level.is_told()).map(|level| level.limit);
+        let policies = throttling.told(told)?;
         let tightest = self.passed.and_then(|passed| passed.tightest).and_then(|tightest| {
             let level = self.all.get(tightest.claim).filter(|level| level.is_told())?;
-            Some((limit(throttling, level)?, tightest))
+            let limit = throttling.limit(level.limit)?.compiled()?;
+            Some((limit.left_of.get(usize::from(tightest.position))?.as_str(), tightest))
         });
-        let told = self.all.iter().filter(|level| level.is_told());
-        let limits = told.filter_map(|level| limit(throttling, level));
-        Some(ToldLimits { tightest, limits })
+        Some(ToldLimits { policies, tightest })
     }
 
     /// The state of every level, without counting.
@@ -250,16 +251,16 @@ impl Levels {
         let all = self.all.iter().zip(self.claims(throttling));
         all.filter_map(|(level, claim)| {
             let (quotas, burst) = throttling.counters.look(claim, now);
-            let policy = Arc::clone(policy(throttling, level)?);
-            let (position, key) = (level.limit.position(), level.key);
-            Some(LevelLeft { kind: level.kind, policy, position, key, quotas, burst })
+            let numbered = throttling.limit(level.limit)?;
+            let (policy, position) = (Arc::clone(&numbered.policy), numbered.position);
+            Some(LevelLeft { kind: level.kind, policy, position, key: level.key, quotas, burst })
         })
         .collect()
     }
 
     fn claims<'l>(&'l self, throttling: &'l CompiledThrottling) -> impl Iterator<Item = Claim<'l>> {
         self.all.iter().filter_map(|level| {
-            Some(Claim { limit: &limit(throttling, level)?.limit, key: level.key })
+            Some(Claim { limit: &throttling.limit(level.limit)?.limit, key: level.key })
         })
     }
 
@@ -280,12 +281,12 @@ impl Levels {
         now: CountingTime,
     ) -> Option<LimitExceeded> {
         let level = self.all.get(exceeded.claim)?;
-        let policy = Arc::clone(policy(throttling, level)?);
+        let numbered = throttling.limit(level.limit)?;
         Some(LimitExceeded {
             kind: level.kind,
             part: exceeded.part,
-            policy,
-            position: level.limit.position(),
+            policy: Arc::clone(&numbered.policy),
+            position: numbered.position,
             wait: exceeded.wait,
             at: now.wall,
             headers: throttling.headers && level.is_told(),
@@ -297,14 +298,5 @@ fn policy<'t>(
     throttling: &'t CompiledThrottling,
     level: &Level,
 ) -> Option<&'t Arc<CompiledPolicy>> {
-    match level.limit {
-        LimitPlace::Policy(index, _) => throttling.policy(index),
-        LimitPlace::HardLimit(api, key_type) => {
-            Some(&throttling.api(api)?.hard_limit(key_type)?.policy)
-        }
-    }
-}
-
-fn limit<'t>(throttling: &'t CompiledThrottling, level: &Level) -> Option<&'t CompiledLimit> {
-    policy(throttling, level)?.limit(level.limit.position())
+    throttling.limit(level.limit).map(|numbered| &numbered.policy)
 }

@@ -21,7 +21,7 @@ pub use crate::throttle::throttled::Throttled;
 use crate::backend::{BackendGroup, Turns};
 use crate::limiter::concurrency::Permit;
 use crate::limiter::counters::Counters;
-use crate::limiter::time::CountingTime;
+use crate::limiter::time::{Arrival, CountingTime};
 use crate::model::application::KeyType;
 use crate::throttle::levels::Levels;
 
@@ -33,23 +33,25 @@ pub struct Admitted {
 }
 
 /// Admits a call once every limit has room for it, and takes that room. A call that is refused
-/// takes none, of any limit.
+/// takes none, of any limit. It counts by the time of its arrival if it has not waited since, so
+/// that the clocks are read once.
 pub async fn admit(
     permitted: Permitted,
     levels: &mut Levels,
-    now: impl Fn(&Counters) -> CountingTime,
+    arrived: Option<Arrival>,
+    now: impl Fn(&Counters, Option<Arrival>) -> CountingTime,
 ) -> Result<Admitted, Throttled> {
-    let permit = match &permitted.api().gate {
+    let (permit, arrived) = match &permitted.api().gate {
         Some(limit) => {
             // a call that is beyond its quota takes no place, not even among those that wait
-            if let Some(now) = levels.time(&now) {
+            if let Some(now) = levels.time(|counters| now(counters, arrived)) {
                 levels.check(now)?;
             }
-            Some(limit.enter().await?)
+            (Some(limit.enter().await?), None)
         }
-        None => None,
+        None => (None, arrived),
     };
-    if let Some(now) = levels.time(&now) {
+    if let Some(now) = levels.time(|counters| now(counters, arrived)) {
         levels.admit(now).await?;
     }
     Ok(Admitted { permitted, permit })

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use crate::limiter::burst::milliseconds;
-use crate::limiter::counter::{QuotaLeft, Share};
+use crate::limiter::counter::Share;
 use crate::limiter::counters::{Exceeded, Noted, Passed, Tightest};
 use crate::limiter::key::CounterKey;
 use crate::limiter::limit::{ExcessRule, Limit, LimitPart};
@@ -108,9 +108,7 @@ impl UndecidedRequest {
                 let (total, reset) = (next()?, next()?);
                 let share = Share::new(position, total, quota.most.get());
                 if least.is_none_or(|(least, _)| share.is_below(least)) {
-                    let left = quota.most.get().saturating_sub(total);
-                    let left = QuotaLeft { quota: *quota, left, reset };
-                    least = Some((share, Tightest { claim, position, left }));
+                    least = Some((share, Tightest { claim, position, left: share.left, reset }));
                 }
             }
         }

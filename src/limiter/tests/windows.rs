@@ -41,7 +41,7 @@ proptest! {
             match table.admit(&[claim(&limit, "a")], at(now)) {
                 Ok(passed) => {
                     grants.push(now);
-                    let left = passed.tightest.unwrap().left;
+                    let left = passed.tightest.unwrap();
                     prop_assert!(left.left < most && left.reset <= length + length / SUB_WINDOWS + 1);
                 }
                 Err(exceeded) => {

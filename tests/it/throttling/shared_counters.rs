@@ -237,7 +237,7 @@ async fn a_server_that_loses_everything_is_told_again() {
 pub(super) async fn until_passed_is(counting: &Counting, limit: &Arc<Limit>, left: u64) {
     for _ in 0..200 {
         let decision = counting.request(std::slice::from_ref(limit)).await;
-        if decision.is_ok_and(|passed| passed.tightest.is_some_and(|t| t.left.left < left)) {
+        if decision.is_ok_and(|passed| passed.tightest.is_some_and(|t| t.left < left)) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -1,0 +1,131 @@
+//! The counts of a limit's quotas: a sliding window or a calendar one, by the quota's rule.
+
+use crate::limiter::calendar::CalendarCell;
+use crate::limiter::counter::Counted;
+use crate::limiter::limit::QuotaRule;
+use crate::limiter::sliding::SlidingCell;
+use crate::limiter::time::CountingTime;
+use crate::model::policy::{QuotaUnit, Window};
+
+/// The counts of one quota, or those of several.
+#[derive(Debug, Clone, Default)]
+pub(super) enum QuotaCells {
+    /// A limit that has a burst and no quota.
+    #[default]
+    None,
+    Requests(SlidingCell<u32>),
+    Units(Box<SlidingCell<u64>>),
+    Calendar(CalendarCell),
+    /// Few policies have a second quota, so it costs the other counters nothing.
+    Several(Box<[Self]>),
+}
+
+impl QuotaCells {
+    pub(super) fn of(rules: &[QuotaRule]) -> Self {
+        match rules {
+            [] => Self::None,
+            [one] => Self::of_one(one),
+            several => Self::Several(several.iter().map(Self::of_one).collect()),
+        }
+    }
+
+    fn of_one(rule: &QuotaRule) -> Self {
+        match (rule.window, rule.unit) {
+            (Window::Day | Window::Month, _) => Self::Calendar(CalendarCell::default()),
+            (Window::Sliding(_), QuotaUnit::Requests) => Self::Requests(SlidingCell::default()),
+            (Window::Sliding(_), _) => Self::Units(Box::default()),
+        }
+    }
+
+    /// One for each quota.
+    pub(super) fn all(&self) -> &[Self] {
+        match self {
+            Self::Several(cells) => cells,
+            one => std::slice::from_ref(one),
+        }
+    }
+
+    pub(super) fn all_mut(&mut self) -> &mut [Self] {
+        match self {
+            Self::Several(cells) => cells,
+            one => std::slice::from_mut(one),
+        }
+    }
+
+    pub(super) fn at_mut(&mut self, position: usize) -> Option<&mut Self> {
+        self.all_mut().get_mut(position)
+    }
+
+    pub(super) fn advance(&mut self, rule: &QuotaRule, now: CountingTime) {
+        match self {
+            Self::Requests(cell) => cell.advance(now.steady, rule.length),
+            Self::Units(cell) => cell.advance(now.steady, rule.length),
+            Self::Calendar(cell) => cell.advance(now.wall, rule.window),
+            Self::None | Self::Several(_) => {}
+        }
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        match self {
+            Self::Requests(cell) => cell.total(),
+            Self::Units(cell) => cell.total(),
+            Self::Calendar(cell) => cell.total(),
+            Self::None | Self::Several(_) => 0,
+        }
+    }
+
+    pub(super) fn add(&mut self, amount: u64) {
+        match self {
+            Self::Requests(cell) => cell.add(amount),
+            Self::Units(cell) => cell.add(amount),
+            Self::Calendar(cell) => cell.add(amount),
+            Self::None | Self::Several(_) => {}
+        }
+    }
+
+    /// Milliseconds until at most `most` are counted, if nothing is added.
+    pub(super) fn until_at_most(&self, most: u64, rule: &QuotaRule, now: CountingTime) -> u64 {
+        match self {
+            Self::Requests(cell) => cell.until_at_most(most, now.steady, rule.length),
+            Self::Units(cell) => cell.until_at_most(most, now.steady, rule.length),
+            Self::Calendar(cell) => cell.until_end(now.wall),
+            Self::None | Self::Several(_) => 0,
+        }
+    }
+
+    /// Milliseconds until the part that was used first is available again; 0 if nothing was used.
+    pub(super) fn until_first_leaves(&self, rule: &QuotaRule, now: CountingTime) -> u64 {
+        match self {
+            Self::Requests(cell) => cell.until_first_leaves(now.steady, rule.length),
+            Self::Units(cell) => cell.until_first_leaves(now.steady, rule.length),
+            Self::Calendar(cell) if cell.total() > 0 => cell.until_end(now.wall),
+            Self::Calendar(_) | Self::None | Self::Several(_) => 0,
+        }
+    }
+
+    pub(super) fn absorb(&mut self, window: Window, counted: Counted) {
+        match self {
+            Self::Requests(cell) => cell.absorb(counted.at, counted.amount),
+            Self::Units(cell) => cell.absorb(counted.at, counted.amount),
+            Self::Calendar(cell) => cell.absorb(counted.at, counted.amount, window),
+            Self::None | Self::Several(_) => {}
+        }
+    }
+
+    /// The windows in which something was counted, with the amounts.
+    pub(super) fn counted(&self) -> Vec<(u64, u64)> {
+        match self {
+            Self::Requests(cell) => cell.counted().collect(),
+            Self::Units(cell) => cell.counted().collect(),
+            Self::Calendar(cell) => cell.counted().collect(),
+            Self::None | Self::Several(_) => Vec::new(),
+        }
+    }
+
+    pub(super) fn is_idle(&self, now: CountingTime) -> bool {
+        match self {
+            Self::Calendar(cell) => cell.is_idle(now.wall),
+            _ => self.total() == 0,
+        }
+    }
+}
