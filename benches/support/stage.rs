@@ -20,7 +20,7 @@ use portcullis::proxy::{ConnectionFacts, RequestFacts, decide};
 use portcullis::route;
 use portcullis::snapshot::Snapshot;
 use portcullis::snapshot::compile::Compiler;
-use portcullis::snapshot::local_throttling::LocalThrottling;
+use portcullis::snapshot::local::LocalThrottling;
 use portcullis::supervise::clock::SystemClock;
 use portcullis::telemetry::Metrics;
 use portcullis::throttle::headers::{self, RateLimitValues};

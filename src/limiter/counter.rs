@@ -191,7 +191,7 @@ impl Counter {
     pub(super) fn absorb(&mut self, counted: Counted) {
         let at = usize::from(counted.quota);
         if let (Some(rule), Some(cell)) = (self.limit.rules.get(at), self.quotas.at_mut(at)) {
-            cell.absorb(rule.window, counted);
+            cell.absorb(rule.window, counted.at, counted.amount);
         }
     }
 

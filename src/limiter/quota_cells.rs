@@ -1,7 +1,6 @@
 //! The counts of a limit's quotas: a sliding window or a calendar one, by the quota's rule.
 
 use crate::limiter::calendar::CalendarCell;
-use crate::limiter::counter::Counted;
 use crate::limiter::limit::QuotaRule;
 use crate::limiter::sliding::SlidingCell;
 use crate::limiter::time::CountingTime;
@@ -103,11 +102,12 @@ impl QuotaCells {
         }
     }
 
-    pub(super) fn absorb(&mut self, window: Window, counted: Counted) {
+    /// Adds a count of another gateway, or of a file, to the window that it is of.
+    pub(super) fn absorb(&mut self, window: Window, at: u64, amount: u64) {
         match self {
-            Self::Requests(cell) => cell.absorb(counted.at, counted.amount),
-            Self::Units(cell) => cell.absorb(counted.at, counted.amount),
-            Self::Calendar(cell) => cell.absorb(counted.at, counted.amount, window),
+            Self::Requests(cell) => cell.absorb(at, amount),
+            Self::Units(cell) => cell.absorb(at, amount),
+            Self::Calendar(cell) => cell.absorb(at, amount, window),
             Self::None | Self::Several(_) => {}
         }
     }

@@ -14,7 +14,7 @@ pub struct CountingTime {
 
 /// The two clocks, as they were read when a request came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Arrival {
+pub struct ArrivalTime {
     pub moment: Moment,
     /// Milliseconds since 1970.
     pub wall: u64,

@@ -37,7 +37,7 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
 
     /// The monotonic time that it was at an instant of a short while ago.
     fn moment_of(&self, _instant: Instant) -> Moment {
-        self.moment()
+        Moment(self.milliseconds())
     }
 }
 

@@ -4,6 +4,7 @@
 //! They are written when the response's body has ended or was dropped, so that a client that hangs
 //! up is counted and logged like any other.
 
+mod arrival;
 mod remembering;
 
 use std::rc::Rc;
@@ -17,7 +18,6 @@ use crate::authorize::AuthorizationError;
 use crate::forward::body::RequestProgress;
 use crate::jwt::Claims;
 use crate::limiter::concurrency::Permit;
-use crate::limiter::time::Arrival;
 use crate::model::clock::Moment;
 use crate::model::reason::Reason;
 use crate::proxy::connection::{Connection, InFlight, Transport};
@@ -208,17 +208,6 @@ impl Exchange {
     /// The monotonic time, as coarse as the worker's ticks.
     pub(super) fn moment(&self) -> Moment {
         self.worker.cache().moment()
-    }
-
-    /// Notes a wait that has no span.
-    pub(super) fn waited_unseen(&mut self) {
-        self.has_waited = true;
-    }
-
-    /// The time at which the request came, as long as no step has waited.
-    pub(super) fn arrival(&self) -> Option<Arrival> {
-        let moment = || self.worker.clock().moment_of(self.started);
-        (!self.has_waited).then(|| Arrival { moment: moment(), wall: self.began.0 })
     }
 
     fn received(&self) -> u64 {

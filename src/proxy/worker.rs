@@ -17,7 +17,7 @@ use crate::forward::forwarder::Forwarder;
 use crate::forward::pool::Pools;
 use crate::forward::via::Via;
 use crate::limiter::counters::Counters;
-use crate::limiter::time::{Arrival, CountingTime};
+use crate::limiter::time::{ArrivalTime, CountingTime};
 use crate::model::clock::Clock;
 use crate::proxy::connection::IdleConnections;
 use crate::proxy::request_ids::RequestIds;
@@ -215,10 +215,10 @@ impl Worker {
     pub(super) fn counting_time(
         &self,
         counters: &Counters,
-        arrived: Option<Arrival>,
+        arrived: Option<ArrivalTime>,
     ) -> CountingTime {
         match arrived {
-            Some(Arrival { moment, wall }) => counters.time(moment, wall),
+            Some(ArrivalTime { moment, wall }) => counters.time(moment, wall),
             None => counters.time(self.clock().moment(), self.clock().milliseconds()),
         }
     }

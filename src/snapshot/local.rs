@@ -13,7 +13,7 @@ use arc_swap::cache::Cache;
 
 use crate::backend::Turns;
 use crate::model::names::ApiSlot;
-use crate::snapshot::local_throttling::LocalThrottling;
+pub use crate::snapshot::local_throttling::LocalThrottling;
 use crate::snapshot::{CompiledApi, Snapshot, Snapshots};
 
 /// A worker's handle on the snapshot in use.

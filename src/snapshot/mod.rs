@@ -7,8 +7,8 @@
 //!
 //! The walk through the files: [`compile`] (model -> tables), [`state`] (what differs), [`parts`],
 //! [`api`] (an API with its backends), [`routed`] (the first proof of the walk), [`throttling`]
-//! (limits), [`swap`] (the cell), [`local`] and [`local_throttling`] (one worker's view, which costs
-//! a request no shared counter).
+//! (limits), [`swap`] (the cell), [`local`] (one worker's view, which costs a request no shared
+//! counter).
 
 mod api;
 mod by_slot;
@@ -17,7 +17,7 @@ mod deny;
 mod difference;
 mod kept;
 pub mod local;
-pub mod local_throttling;
+mod local_throttling;
 mod observing;
 mod parts;
 mod routed;

@@ -6,7 +6,7 @@ use crate::authenticate::Principal;
 use crate::authorize::Grant;
 use crate::limiter::key::CounterKey;
 use crate::model::policy::PolicyIndex;
-use crate::snapshot::local_throttling::LocalThrottling;
+use crate::snapshot::local::LocalThrottling;
 use crate::snapshot::throttling::{ApiLimits, LimitNumber};
 use crate::throttle::condition;
 use crate::throttle::level::{CallFacts, INLINE, Level, LevelKind};

@@ -18,7 +18,7 @@ use crate::limiter::time::CountingTime;
 use crate::model::policy::ExcessRule;
 use crate::model::throttling::OnCounterFailure;
 use crate::snapshot::Snapshot;
-use crate::snapshot::local_throttling::LocalThrottling;
+use crate::snapshot::local::LocalThrottling;
 use crate::snapshot::throttling::{CompiledPolicy, CompiledThrottling, DeniedBy, SharedLimits};
 use crate::throttle::exceeded::LimitExceeded;
 use crate::throttle::finder::Finder;

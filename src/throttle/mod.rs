@@ -21,7 +21,7 @@ pub use crate::throttle::throttled::Throttled;
 use crate::backend::{BackendGroup, Turns};
 use crate::limiter::concurrency::Permit;
 use crate::limiter::counters::Counters;
-use crate::limiter::time::{Arrival, CountingTime};
+use crate::limiter::time::{ArrivalTime, CountingTime};
 use crate::model::application::KeyType;
 use crate::throttle::levels::Levels;
 
@@ -38,8 +38,8 @@ pub struct Admitted {
 pub async fn admit(
     permitted: Permitted,
     levels: &mut Levels,
-    arrived: Option<Arrival>,
-    now: impl Fn(&Counters, Option<Arrival>) -> CountingTime,
+    arrived: Option<ArrivalTime>,
+    now: impl Fn(&Counters, Option<ArrivalTime>) -> CountingTime,
 ) -> Result<Admitted, Throttled> {
     let (permit, arrived) = match &permitted.api().gate {
         Some(limit) => {

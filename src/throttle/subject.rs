@@ -10,7 +10,7 @@ use crate::authenticate::{CustomName, Principal};
 use crate::authorize::Grant;
 use crate::limiter::key::{Fingerprint, KeySpace};
 use crate::model::policy::{KeyPart, KeyTemplate, PolicyIndex};
-use crate::snapshot::local_throttling::LocalThrottling;
+use crate::snapshot::local::LocalThrottling;
 use crate::throttle::condition::claim_text;
 use crate::throttle::level::CallFacts;
 
