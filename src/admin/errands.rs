@@ -1,13 +1,15 @@
 //! Work at other servers that is finished although its caller has left: half of it would leave a
-//! client there that nobody knows.
+//! client there that nobody knows. A gateway that ends waits for them within `drain_timeout`.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use http::StatusCode;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 use tokio::task::JoinSet;
 
 use crate::admin::refused::Refused;
+use crate::telemetry::ManagementCounters;
 
 /// Servers answer within seconds, and an administrator of one makes fewer clients than this at a
 /// time.
@@ -15,35 +17,39 @@ const MOST_ERRANDS: usize = 32;
 
 /// The errands that are under way.
 #[derive(Debug)]
-pub(super) struct Errands {
+pub struct Errands {
     tasks: Mutex<JoinSet<()>>,
     places: Arc<Semaphore>,
+    counters: Arc<ManagementCounters>,
 }
 
-impl Default for Errands {
-    fn default() -> Self {
-        Self { tasks: Mutex::default(), places: Arc::new(Semaphore::new(MOST_ERRANDS)) }
+/// An errand's place; its end is counted however the errand ends.
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    counters: Arc<ManagementCounters>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.counters.errand_ended();
     }
 }
 
 impl Errands {
+    pub fn new(counters: Arc<ManagementCounters>) -> Self {
+        let places = Arc::new(Semaphore::new(MOST_ERRANDS));
+        Self { tasks: Mutex::default(), places, counters }
+    }
+
     /// Does something to its end, and returns what came of it if the caller still waits.
     pub(super) async fn finish<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Refused>> + Send + 'static,
     ) -> Result<T, Refused> {
-        let busy = || {
-            let mut refused = Refused::plain(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "too many calls to authorization servers are under way; try again",
-            );
-            refused.retry_after = Some(1);
-            refused
-        };
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return Err(busy()) };
+        let place = self.place()?;
         let (sender, receiver) = oneshot::channel();
         {
-            let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut tasks = self.lock();
             while tasks.try_join_next().is_some() {}
             tasks.spawn(async move {
                 let done = work.await;
@@ -52,14 +58,62 @@ impl Errands {
                 let _ = sender.send(done);
             });
         }
-        receiver.await.unwrap_or_else(|_| Err(busy()))
+        let ended = || busy("the gateway ended before the authorization server had answered");
+        receiver.await.unwrap_or_else(|_| Err(ended()))
     }
+
+    fn place(&self) -> Result<Place, Refused> {
+        let permit = Arc::clone(&self.places).try_acquire_owned().map_err(|error| {
+            self.counters.errand_refused();
+            match error {
+                TryAcquireError::Closed => busy("the gateway is about to end; try again"),
+                TryAcquireError::NoPermits => {
+                    busy("too many calls to authorization servers are under way; try again")
+                }
+            }
+        })?;
+        self.counters.errand_began();
+        Ok(Place { _permit: permit, counters: Arc::clone(&self.counters) })
+    }
+
+    /// Takes no more errands, and returns when the last one has ended. The caller gives up when it
+    /// has to.
+    pub async fn close(&self) {
+        self.places.close();
+        std::future::poll_fn(|context| {
+            let mut tasks = self.lock();
+            loop {
+                match tasks.poll_join_next(context) {
+                    Poll::Ready(Some(_)) => {}
+                    Poll::Ready(None) => return Poll::Ready(()),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+        })
+        .await;
+    }
+
+    /// The number of errands that have not ended.
+    pub fn under_way(&self) -> usize {
+        let mut tasks = self.lock();
+        while tasks.try_join_next().is_some() {}
+        tasks.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, JoinSet<()>> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn busy(why: &str) -> Refused {
+    let mut refused = Refused::plain(StatusCode::SERVICE_UNAVAILABLE, why);
+    refused.retry_after = Some(1);
+    refused
 }
 
 #[cfg(test)]
 mod tests {
     use std::pin::Pin;
-    use std::task::Poll;
 
     use super::*;
 
@@ -69,7 +123,7 @@ mod tests {
 
     #[tokio::test]
     async fn work_is_finished_without_its_caller() {
-        let errands = Errands::default();
+        let errands = Errands::new(Arc::default());
         let (begin, begun) = oneshot::channel::<()>();
         let (end, ended) = oneshot::channel();
         let work = async move {
@@ -86,7 +140,7 @@ mod tests {
 
     #[tokio::test]
     async fn more_errands_than_places_are_refused() {
-        let errands = Errands::default();
+        let errands = Errands::new(Arc::default());
         let mut calls = Vec::new();
         for _ in 0..MOST_ERRANDS {
             let mut call = Box::pin(errands.finish(std::future::pending::<Result<(), Refused>>()));
@@ -98,5 +152,26 @@ mod tests {
             (refused.status, refused.retry_after),
             (StatusCode::SERVICE_UNAVAILABLE, Some(1))
         );
+    }
+
+    #[tokio::test]
+    async fn the_end_waits_for_errands_and_takes_no_more() {
+        let errands = Errands::new(Arc::default());
+        let (begin, begun) = oneshot::channel::<()>();
+        let work = async move {
+            let _ = begun.await;
+            Ok(())
+        };
+        let mut call = Box::pin(errands.finish(work));
+        assert!(poll(&mut call).await.is_pending());
+        drop(call);
+        let mut end = Box::pin(errands.close());
+        assert!(poll(&mut end).await.is_pending());
+        let refused = errands.finish(async { Ok(()) }).await.unwrap_err();
+        assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(errands.under_way(), 1);
+        begin.send(()).unwrap();
+        end.await;
+        assert_eq!(errands.under_way(), 0);
     }
 }

@@ -49,6 +49,7 @@ mod yaml_text;
 pub use access::{ApiAccess, ForeignTokens};
 pub use caller::{Caller, CallerScopes};
 pub use catalog::{Catalog, Committed, WriteOptions, WriteRefused};
+pub use errands::Errands;
 pub use live::{DeclaredObjects, LiveRequest, Preview, PreviewDetail, PreviewProblem};
 pub use object::Object;
 pub use refused::{ApiFault, Refused};

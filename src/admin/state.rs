@@ -26,13 +26,19 @@ pub struct Admin {
     pub(super) statistics: Option<Arc<CallStatistics>>,
     /// The key managers in force, with their secrets opened.
     pub(super) snapshots: Option<Arc<Snapshots>>,
-    pub(super) errands: Errands,
+    pub(super) errands: Arc<Errands>,
 }
 
 impl Admin {
     pub fn new(catalog: Catalog, access: ApiAccess, keys: Arc<StoreKeys>) -> Self {
-        let errands = Errands::default();
+        let errands = Arc::new(Errands::new(Arc::default()));
         Self { catalog, access, keys, statistics: None, snapshots: None, errands }
+    }
+
+    /// Does its work at other servers by these errands.
+    #[must_use]
+    pub fn finishing(self, errands: Arc<Errands>) -> Self {
+        Self { errands, ..self }
     }
 
     /// Shows statistics of applications.

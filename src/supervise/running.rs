@@ -5,10 +5,10 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 
-use crate::admin::LiveRequest;
+use crate::admin::{Errands, LiveRequest};
 use crate::management::{CallGate, Readiness, ReloadRequest, ReloadWanted, Removals};
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshots;
@@ -106,7 +106,7 @@ impl RunningGateway {
                 }
             }
         }
-        self.stop(std::future::pending()).await
+        Box::pin(self.stop(std::future::pending())).await
     }
 
     /// Stops accepting, finishes what is in flight within `drain_timeout` or until `hurry`, writes
@@ -125,12 +125,25 @@ impl RunningGateway {
         for listener in self.reloader.listeners.iter() {
             listener.close();
         }
+        let within = self.reloader.settings.drain_timeout;
+        let errands = self.reloader.provisioning.errands();
+        let told = Notify::new();
+        let drain = Box::pin(self.threads.drain(within, told.notified()));
+        let work = Box::pin(finish_errands(&mut self.live, &mut self.reloader, errands.as_deref()));
         let hurry = async {
             if !hurried {
                 hurry.await;
             }
         };
-        let drained = self.threads.drain(self.reloader.settings.drain_timeout, hurry).await;
+        let drained = drain_both(drain, work, within, hurry, &told).await;
+        let left = errands.map_or(0, |errands| errands.under_way());
+        if left > 0 {
+            tracing::error!(
+                target: "portcullis::supervise",
+                left,
+                "calls to authorization servers are broken off; a client may be left there",
+            );
+        }
         self.tasks.shutdown().await;
         self.traces.shutdown().await;
         let (counts, now) =
@@ -174,6 +187,54 @@ impl RunningGateway {
         if let Some(request) = request {
             // the caller may have left; the reload stands all the same
             let _ = request.outcome.send(result.into());
+        }
+    }
+}
+
+/// Waits for calls to authorization servers, and answers what they ask of the publisher meanwhile.
+async fn finish_errands(
+    live: &mut mpsc::Receiver<LiveRequest>,
+    reloader: &mut Reloader,
+    errands: Option<&Errands>,
+) {
+    let Some(errands) = errands else { return };
+    let mut closed = std::pin::pin!(errands.close());
+    loop {
+        tokio::select! {
+            () = &mut closed => return,
+            work = store_work(live, &reloader.provisioning) => {
+                Box::pin(reloader.store_work(work)).await;
+            }
+        }
+    }
+}
+
+/// Waits for the workers, which have their own limit, and for `work` as long as they may take.
+/// `hurry` ends both; `told` tells the workers.
+async fn drain_both(
+    drain: impl Future<Output = Drained>,
+    work: impl Future<Output = ()>,
+    within: Duration,
+    hurry: impl Future<Output = ()>,
+    told: &Notify,
+) -> Drained {
+    let (mut drain, mut hurry) = (std::pin::pin!(drain), std::pin::pin!(hurry));
+    let mut work = std::pin::pin!(tokio::time::timeout(within, work));
+    let (mut drained, mut is_done, mut hurried) = (None, false, false);
+    loop {
+        if let Some(drained) = drained
+            && (is_done || hurried)
+        {
+            return drained;
+        }
+        tokio::select! {
+            ended = &mut drain, if drained.is_none() => drained = Some(ended),
+            // too late is as good as done here: what is left is told
+            _ = &mut work, if !is_done => is_done = true,
+            () = &mut hurry, if !hurried => {
+                hurried = true;
+                told.notify_one();
+            }
         }
     }
 }

@@ -14,9 +14,32 @@ from hypercorn.config import Config
 
 import canaille
 from canaille.backends import Backend
+from canaille.oidc.jose import build_client_management_token
+from canaille.oidc.provider import ClientConfigurationEndpoint
+
+
+class ManagementToken:
+    """A registration access token, as Authlib 1.9 wants it: it asks the token for its client."""
+
+    def __init__(self, claims):
+        self.claims = claims
+
+    def check_client(self, client):
+        return self.claims.get("sub") == client.client_id
+
+
+def mend_management():
+    """Canaille 0.3.6 answers True in place of a token, so Authlib 1.9 fails each request of RFC 7592 with 500."""
+    checked = ClientConfigurationEndpoint.authenticate_token
+
+    def authenticate_token(self, request):
+        return ManagementToken(request.jwt_claims) if checked(self, request) else None
+
+    ClientConfigurationEndpoint.authenticate_token = authenticate_token
 
 
 def main():
+    mend_management()
     told = json.loads(sys.stdin.readline())
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -42,7 +65,10 @@ def main():
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
     config.loglevel = "WARNING"
-    print(json.dumps({"port": port}), flush=True)
+    # registers one client (RFC 7591 section 3)
+    with app.test_request_context():
+        initial = build_client_management_token("client:register")
+    print(json.dumps({"port": port, "initial": initial}), flush=True)
     asyncio.run(serve(WsgiToAsgi(app), config))
 
 

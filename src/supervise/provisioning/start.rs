@@ -1,11 +1,13 @@
 //! The parts of provisioning that a start puts together.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
 
-use crate::admin::{Admin, AdminService, ApiAccess, Catalog, DeclaredObjects, LiveRequest};
+use crate::admin::{
+    Admin, AdminService, ApiAccess, Catalog, DeclaredObjects, Errands, LiveRequest,
+};
 use crate::config::{ApplicationNames, ConfigFiles, Loaded};
 use crate::model::Model;
 use crate::model::gateway::PortalSettings;
@@ -30,6 +32,8 @@ pub(in crate::supervise) struct Provisioning {
     /// `None`: files alone say everything.
     pub(in crate::supervise) follower: Option<StoreFollower>,
     declared: Arc<ArcSwap<DeclaredObjects>>,
+    /// Calls of the API to other servers; set with the API.
+    errands: OnceLock<Arc<Errands>>,
 }
 
 impl Provisioning {
@@ -52,12 +56,18 @@ impl Provisioning {
             names: Arc::clone(names),
             follower,
             declared: Arc::new(ArcSwap::from_pointee(declared)),
+            errands: OnceLock::new(),
         }
     }
 
     /// Shows what the files say now.
     pub(in crate::supervise) fn show_files(&self, settings: ApiSettings) {
         self.declared.store(Arc::new(with_settings(&self.files, settings)));
+    }
+
+    /// Calls of the API to other servers that have not ended; `None`: there is no API.
+    pub(in crate::supervise) fn errands(&self) -> Option<Arc<Errands>> {
+        self.errands.get().cloned()
     }
 
     /// The API, if there is a store, and the questions that it will ask.
@@ -72,8 +82,10 @@ impl Provisioning {
             let store = Arc::clone(follower.reader().store());
             let catalog = Catalog::new(store, Arc::clone(&self.declared), sender);
             let keys = Arc::clone(follower.reader().keys());
+            let errands = || Arc::new(Errands::new(Arc::clone(metrics.management())));
+            let errands = Arc::clone(self.errands.get_or_init(errands));
             let admin = Admin::new(catalog, access, keys).counting(metrics.statistics());
-            AdminService::new(admin.calling(Arc::clone(snapshots)))
+            AdminService::new(admin.calling(Arc::clone(snapshots)).finishing(errands))
         });
         (admin, receiver)
     }

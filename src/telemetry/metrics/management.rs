@@ -1,6 +1,6 @@
 //! Counts what happens on the management listener: who was let in, and what was changed.
 
-use super::cell::Cell;
+use super::cell::{Cell, OpenCount};
 use super::collect::{as_f64, sample};
 use super::exposition::Exposition;
 use super::families;
@@ -57,6 +57,9 @@ pub struct ManagementCounters {
     sign_ups: [Cell; SignUp::LABELS.len()],
     /// Tokens of the REST API that are kept at the moment.
     tokens: Cell,
+    /// Calls of the REST API to other servers that have not ended.
+    errands: OpenCount,
+    errands_refused: Cell,
     done: [Cell; ManagementCall::LABELS.len()],
     failed: [Cell; ManagementCall::LABELS.len()],
 }
@@ -78,6 +81,18 @@ impl ManagementCounters {
         self.tokens.set(number as u64);
     }
 
+    pub fn errand_began(&self) {
+        self.errands.began.add_shared(1);
+    }
+
+    pub fn errand_ended(&self) {
+        self.errands.ended.add_shared(1);
+    }
+
+    pub fn errand_refused(&self) {
+        self.errands_refused.add_shared(1);
+    }
+
     /// Counts a change that somebody was let in for; `done`: whether it took effect.
     pub fn changed(&self, change: ManagementCall, done: bool) {
         let cells = if done { &self.done } else { &self.failed };
@@ -97,6 +112,10 @@ pub(super) fn management(out: &mut Exposition<'_>, counters: &ManagementCounters
         sign_ups.map(|(label, cell)| sample([Label::Fixed(label)], as_f64(cell.load()))).collect();
     out.write(&families::MANAGEMENT_SIGN_UPS, sign_ups);
     out.write(&families::MANAGEMENT_TOKENS, vec![sample([], as_f64(counters.tokens.load()))]);
+    let errands = counters.errands.open();
+    out.write(&families::MANAGEMENT_ERRANDS, vec![sample([], as_f64(errands))]);
+    let refused = counters.errands_refused.load();
+    out.write(&families::MANAGEMENT_ERRANDS_REFUSED, vec![sample([], as_f64(refused))]);
     let of = |result: &'static str, cells: &[Cell]| {
         let changes = ManagementCall::LABELS.iter().zip(cells);
         changes

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Answered, Portal, generate, portal, register, wanted};
+use super::{Answered, Portal, generate, is_kept, portal, register, wanted};
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 
@@ -156,6 +156,25 @@ async fn a_caller_who_leaves_does_not_leave_a_client_behind() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("the key was not kept");
+}
+
+#[tokio::test]
+async fn a_gateway_that_ends_waits_for_a_client_that_is_being_made() {
+    let server = Origin::start();
+    let (mut portal, id) = with_server(&server.url()).await;
+    let body = json!({ "client_id": "late-but-kept", "client_secret": "s" }).to_string();
+    server.always(Script::answer(201, &JSON, body).after(Duration::from_secs(1)));
+    let before = server.received().len();
+    let wanted = wanted("odd");
+    let mut call = Box::pin(generate(&portal, &id, &wanted));
+    tokio::select! {
+        _ = &mut call => panic!("the server answers later"),
+        _ = server.wait_for(before + 1) => {}
+    }
+    drop(call);
+    assert_eq!(portal.bank.gateway.metric("portcullis_management_errands").await, 1);
+    portal.bank.gateway.end();
+    assert!(is_kept(&portal, "late-but-kept"), "the key is in the store");
 }
 
 #[tokio::test]

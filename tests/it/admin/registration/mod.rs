@@ -1,5 +1,6 @@
 //! Clients that the gateway makes at authorization servers.
 
+mod canaille;
 mod command;
 mod ending;
 mod existing;

@@ -12,8 +12,8 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use http::Request;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{Request, Response};
 use rcgen::{KeyPair, PKCS_RSA_SHA256};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -26,7 +26,17 @@ pub(crate) struct Canaille {
     folder: tempfile::TempDir,
     process: Child,
     port: u64,
+    /// An initial access token, with which one client can be registered.
+    pub(crate) initial: String,
 }
+
+/// The question for a signed token of Alice's.
+const SIGNED: [(&str, &str); 4] = [
+    ("grant_type", "password"),
+    ("username", "alice"),
+    ("password", "correct horse battery"),
+    ("scope", "openid read"),
+];
 
 /// One key of each kind: RSA in PEM, Ed25519 as a JWK.
 pub(crate) struct Keys([Value; 2]);
@@ -46,9 +56,9 @@ impl Canaille {
     pub(crate) async fn start(active: &Keys) -> Canaille {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = settings(&folder, 0, &[active], &[]);
-        let (process, port) =
+        let (process, port, initial) =
             tokio::task::spawn_blocking(move || launch(&settings)).await.expect("Canaille starts");
-        Canaille { folder, process, port }
+        Canaille { folder, process, port, initial }
     }
 
     /// One for all tests that change nothing of it.
@@ -61,9 +71,10 @@ impl Canaille {
     pub(crate) async fn rotate(&mut self, active: &[&Keys], inactive: &[&Keys]) {
         self.stop();
         let settings = settings(&self.folder, self.port, active, inactive);
-        (self.process, self.port) = tokio::task::spawn_blocking(move || launch(&settings))
-            .await
-            .expect("Canaille starts again");
+        (self.process, self.port, self.initial) =
+            tokio::task::spawn_blocking(move || launch(&settings))
+                .await
+                .expect("Canaille starts again");
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -76,13 +87,18 @@ impl Canaille {
 
     /// A signed token of Alice's for this client.
     pub(crate) async fn signed(&self, client: &str) -> String {
-        let form = [
-            ("grant_type", "password"),
-            ("username", "alice"),
-            ("password", "correct horse battery"),
-            ("scope", "openid read"),
-        ];
-        self.token(client, &form).await
+        self.token(client, &SIGNED).await
+    }
+
+    /// The same for a client with this secret: the status and what the server says.
+    pub(crate) async fn signed_for(&self, client: &str, secret: &str) -> (u16, Value) {
+        // registered clients can have standard scopes only
+        let form = SIGNED.map(|(name, value)| match name {
+            "scope" => (name, "openid"),
+            _ => (name, value),
+        });
+        let answer = self.ask((client, secret), "/oauth/token", &form).await;
+        (answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap_or_default())
     }
 
     pub(crate) async fn opaque(&self) -> String {
@@ -99,19 +115,25 @@ impl Canaille {
     }
 
     async fn post(&self, client: &str, path: &str, form: &[(&str, &str)]) -> Value {
-        let request = Request::post(self.url(path))
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(
-                AUTHORIZATION,
-                format!("Basic {}", STANDARD.encode(format!("{client}:app-secret"))),
-            )
-            .body(Bytes::from(urlencoded(form)))
-            .expect("a request");
-        let response =
-            Client::plain(Protocol::Http1).send(request).await.expect("Canaille answers");
+        let response = self.ask((client, "app-secret"), path, form).await;
         let body = String::from_utf8_lossy(response.body()).into_owned();
         assert!(response.status().is_success(), "{path}: {} {body}", response.status());
         serde_json::from_str(&body).unwrap_or_default()
+    }
+
+    async fn ask(
+        &self,
+        (client, secret): (&str, &str),
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> Response<Bytes> {
+        let credentials = STANDARD.encode(format!("{client}:{secret}"));
+        let request = Request::post(self.url(path))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(AUTHORIZATION, format!("Basic {credentials}"))
+            .body(Bytes::from(urlencoded(form)))
+            .expect("a request");
+        Client::plain(Protocol::Http1).send(request).await.expect("Canaille answers")
     }
 
     fn stop(&mut self) {
@@ -133,7 +155,7 @@ fn settings(folder: &tempfile::TempDir, port: u64, active: &[&Keys], inactive: &
     json!({ "port": port, "database": folder.path().join("canaille.sqlite"), "active": list(active), "inactive": list(inactive) })
 }
 
-fn launch(settings: &Value) -> (Child, u64) {
+fn launch(settings: &Value) -> (Child, u64, String) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     install(root);
     let log = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("canaille.log"))
@@ -152,7 +174,8 @@ fn launch(settings: &Value) -> (Child, u64) {
         .expect("a line");
     let ready: Value =
         serde_json::from_str(&ready).expect("Canaille gets ready; its errors are in canaille.log");
-    (process, ready["port"].as_u64().expect("a port"))
+    let initial = ready["initial"].as_str().expect("an initial access token").to_owned();
+    (process, ready["port"].as_u64().expect("a port"), initial)
 }
 
 /// Once per checkout, whichever of several test processes comes first.
