@@ -8,9 +8,10 @@
 //! The files: [`service`] (one request), [`state`] (what handlers work with), [`caller`] and
 //! [`access`] (who calls, and with which scopes), [`catalog`] with [`object`] and [`live`] (what is
 //! declared and what is kept), [`dry_run`] (the answer of a preview),
-//! [`refused`] (WSO2's error body), [`paging`], [`query`], [`body`](mod@body) with [`json_text`], [`yaml_text`],
-//! [`acceptable`], [`addresses`], [`entity_tag`], [`object_id`], [`texts`] (rules for names), [`timestamp`], [`errands`] (work at
-//! authorization servers). Then one folder for each of
+//! [`refused`] (WSO2's error body), [`paging`], [`query`], [`body`](mod@body) with [`json_text`],
+//! [`plain_object`] and [`yaml_text`], [`acceptable`], [`addresses`], [`entity_tag`],
+//! [`object_id`], [`texts`] (rules for names), [`timestamp`], [`errands`] (work at authorization
+//! servers). Then one folder for each of
 //! WSO2's APIs: [`administration`], [`devportal`], [`publisher`], and [`portcullis`] for what WSO2
 //! has no path for.
 

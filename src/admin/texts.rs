@@ -27,8 +27,8 @@ pub(super) fn name(field: &str, text: &str, most: usize) -> Result<(), Refused> 
     Ok(())
 }
 
-/// Refuses an id of another system that nobody could tell from another one on a screen: space around
-/// it, or a character that cannot be seen.
+/// Refuses an id of another system that nobody could tell from another one on a screen: space
+/// around it, or a character that cannot be seen.
 pub(super) fn foreign_id(field: &str, text: &str) -> Result<(), Refused> {
     if text.trim() != text {
         return Err(Refused::bad_request(format!("`{field}` begins or ends with a space")));

@@ -15,8 +15,8 @@ const MOST_DEPTH: usize = 100;
 
 const MOST_ALIASES: usize = 1_000;
 
-/// Reads a document that is JSON, or YAML. YAML's readers read JSON too, but with other words for its
-/// faults.
+/// Reads a document that is JSON, or YAML. YAML's readers read JSON too, but with other words for
+/// its faults.
 pub(super) fn json_or_yaml(text: &[u8]) -> Result<Value, String> {
     let text = std::str::from_utf8(text).map_err(|_| "it is not UTF-8".to_owned())?;
     if let Some(fault) = repeated_member(text.as_bytes()) {

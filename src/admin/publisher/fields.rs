@@ -156,8 +156,8 @@ impl FieldRule {
     }
 }
 
-/// Refuses a value that is none of these, and not `null`. Members that say nothing (`null`, an empty
-/// text, list or object) do not count: WSO2's answers have them, and scripts send them back.
+/// Refuses a value that is none of these, and not `null`. Members that say nothing (`null`, an
+/// empty text, list or object) do not count: WSO2's answers have them, and scripts send them back.
 pub(super) fn only(name: &str, value: &Value, permitted: &[&str]) -> Result<(), Refused> {
     let said = said(value);
     let fits =
@@ -237,8 +237,8 @@ mod tests {
     fn what_wso2_answers_can_be_sent_back() {
         let whole = json!({
             "serviceInfo": { "key": null, "name": null, "version": null, "outdated": false },
-            "advertiseInfo": { "advertised": false, "apiExternalProductionEndpoint": null,
-                               "originalDevPortalUrl": null, "apiOwner": "admin", "vendor": "WSO2" },
+            "advertiseInfo": { "advertised": false, "originalDevPortalUrl": null,
+                               "apiOwner": "admin", "vendor": "WSO2" },
             "subtypeConfiguration": { "subtype": "DEFAULT", "configuration": null },
             "visibleOrganizations": ["none"], "gatewayVendor": "wso2",
             "apiPolicies": { "request": [], "response": [], "fault": [] },

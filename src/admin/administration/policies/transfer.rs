@@ -185,11 +185,17 @@ mod tests {
             }
         }
         // as WSO2's command line tool writes it
-        let yaml = "type: throttling policy\nsubtype: application policy\nversion: v4.1.0\ndata:\n  \
-                    policyName: \"Few\"\n  defaultLimit:\n    type: \"REQUESTCOUNTLIMIT\"\n    \
-                    requestCount:\n      timeUnit: \"min\"\n      unitTime: 1\n      \
-                    requestCount: 10\n  type: \"ApplicationThrottlePolicy\"\n";
-        let (level, body) = policy_of(yaml.as_bytes()).unwrap();
+        let yaml = [
+            "type: throttling policy",
+            "subtype: application policy",
+            "data:",
+            "  policyName: \"Few\"",
+            "  defaultLimit:",
+            "    type: \"REQUESTCOUNTLIMIT\"",
+            "    requestCount: {timeUnit: min, unitTime: 1, requestCount: 10}",
+            "  type: \"ApplicationThrottlePolicy\"",
+        ];
+        let (level, body) = policy_of(yaml.join("\n").as_bytes()).unwrap();
         assert_eq!(draft(level, &body).unwrap().declared["requests"], json!(10));
         for bad in [
             "",
