@@ -26,7 +26,16 @@ pub struct StoredTable {
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredApplication {
     pub revision: u64,
-    pub members: Map<String, Value>,
+    /// JSON.
+    pub line: String,
+}
+
+impl StoredApplication {
+    /// Reads the name, if it has one.
+    pub fn name(&self) -> Option<String> {
+        let members: Map<String, Value> = serde_json::from_str(&self.line).ok()?;
+        members.get("name").and_then(Value::as_str).map(str::to_owned)
+    }
 }
 
 /// Everything that the store adds to the files.

@@ -22,6 +22,7 @@ use crate::store::postgres::PostgresStore;
 use crate::store::query::{Query, StorePage};
 use crate::store::record::Record;
 use crate::store::replica::Replica;
+use crate::store::served::Served;
 use crate::store::storage::{Answer, Store};
 use crate::store::write::{Write, WriteProgress, Written};
 
@@ -161,6 +162,12 @@ impl Both {
         self.down.load(Ordering::Relaxed)
     }
 
+    /// Tells whether the server can be read from. Nothing may come twice: the choice between it and
+    /// the copy is made before anything is read.
+    async fn answers(&self) -> bool {
+        !self.is_down() && self.server.head().await.is_ok()
+    }
+
     /// Returns the server's answer, or that of the copy if the server gives none.
     async fn either<T>(
         &self,
@@ -234,11 +241,24 @@ impl Store for SharedStore {
         each: Box<dyn FnMut(Record) + Send>,
     ) -> Answer<'s, StoreHead> {
         Box::pin(async move {
-            // nothing may come twice: the choice is made before anything is read
-            let head = if self.both.is_down() { None } else { self.both.server.head().await.ok() };
-            match head {
-                Some(_) => self.both.server.read_all(kinds, each).await,
-                None => self.both.replica.complete().await?.read_all(kinds, each).await,
+            if self.both.answers().await {
+                self.both.server.read_all(kinds, each).await
+            } else {
+                self.both.replica.complete().await?.read_all(kinds, each).await
+            }
+        })
+    }
+
+    fn read_served<'s>(
+        &'s self,
+        tables: &'s [Kind],
+        each: Box<dyn FnMut(Served) + Send>,
+    ) -> Answer<'s, StoreHead> {
+        Box::pin(async move {
+            if self.both.answers().await {
+                self.both.server.read_served(tables, each).await
+            } else {
+                self.both.replica.complete().await?.read_served(tables, each).await
             }
         })
     }

@@ -12,6 +12,7 @@ use crate::store::fleet::{GatewayState, LastUse};
 use crate::store::kind::Kind;
 use crate::store::query::{Query, StorePage};
 use crate::store::record::Record;
+use crate::store::served::Served;
 use crate::store::write::{Write, WriteProgress, Written};
 
 /// The answer of a store, which always comes: each call has a deadline.
@@ -53,6 +54,14 @@ pub trait Store: Debug + Send + Sync {
         &'s self,
         kinds: &'s [Kind],
         each: Box<dyn FnMut(Record) + Send>,
+    ) -> Answer<'s, StoreHead>;
+
+    /// Passes the records of some kinds to `each`, and then all applications, as they all were at
+    /// one revision, which is returned. `each` runs on a thread where waiting is allowed.
+    fn read_served<'s>(
+        &'s self,
+        tables: &'s [Kind],
+        each: Box<dyn FnMut(Served) + Send>,
     ) -> Answer<'s, StoreHead>;
 
     /// Returns a checksum over all objects at one revision, the same in every database.

@@ -155,7 +155,7 @@ pub(super) fn one(
 
 impl<'l> ApplicationLine<'l> {
     fn read(stored: &'l StoredApplication) -> Result<Self, RefusedLine> {
-        Self::deserialize(&stored.members).map_err(|error| RefusedLine::plain(error.to_string()))
+        serde_json::from_str(&stored.line).map_err(|error| RefusedLine::plain(message_of(&error)))
     }
 }
 
@@ -214,11 +214,8 @@ impl ApplicationFileReader<'_> {
         let line: ApplicationLine<'_> = match serde_json::from_slice(text) {
             Ok(line) => line,
             Err(error) => {
-                let column = error.column();
-                let message = error.to_string();
-                // serde counts lines within this line, so its number is always 1
-                let message = message.split(" at line ").next().unwrap_or_default().to_owned();
-                self.refuse(at, format!("column {column}: {message}"), None);
+                let message = message_of(&error);
+                self.refuse(at, format!("column {}: {message}", error.column()), None);
                 return;
             }
         };
@@ -247,6 +244,12 @@ impl ApplicationFileReader<'_> {
     fn at(&self, line: u32) -> At {
         At::Line { path: PathBuf::from(self.path), line }
     }
+}
+
+/// Words an error of the library without its place: serde counts lines within a line, so that the
+/// number is always 1.
+fn message_of(error: &serde_json::Error) -> String {
+    error.to_string().split(" at line ").next().unwrap_or_default().to_owned()
 }
 
 /// The reason why a line is not an application, and what to do.

@@ -35,7 +35,8 @@ use crate::store::postgres::pool::{PostgresPool, READ, WRITE};
 use crate::store::postgres::session::PostgresSession;
 use crate::store::query::{Query, StorePage};
 use crate::store::record::Record;
-use crate::store::sql::{self, SqlSession, stored};
+use crate::store::served::Served;
+use crate::store::sql::{self, SqlSession, StoreReading, stored};
 use crate::store::storage::{Answer, Store};
 use crate::store::write::{Write, WriteProgress, Written};
 
@@ -103,20 +104,22 @@ fn in_time<'s, T>(work: impl Future<Output = Result<T, StoreError>> + Send + 's)
     })
 }
 
-async fn read_each(
+async fn read_each<R: StoreReading>(
     session: &mut PostgresSession,
-    kinds: &[Kind],
-    mut each: Box<dyn FnMut(Record) + Send>,
-) -> Result<StoreHead, StoreError> {
+    mut reading: R,
+    mut each: Box<dyn FnMut(R::Item) + Send>,
+) -> Result<StoreHead, StoreError>
+where
+    R::Item: 'static,
+{
     let head = sql::read_state(session).await?.head();
-    let mut reading = sql::FullReading::new(kinds);
     loop {
-        let records = reading.next(session).await?;
-        if records.is_empty() {
+        let items = reading.next(session).await?;
+        if items.is_empty() {
             return Ok(head);
         }
         let passed = tokio::task::spawn_blocking(move || {
-            records.into_iter().for_each(&mut each);
+            items.into_iter().for_each(&mut each);
             each
         });
         each = passed.await.map_err(|error| StoreError::Unavailable(error.to_string()))?;
@@ -211,7 +214,17 @@ impl Store for PostgresStore {
         each: Box<dyn FnMut(Record) + Send>,
     ) -> Answer<'s, StoreHead> {
         // as long as it takes: each statement has its own limit
-        Box::pin(within!(self, READ, session => read_each(session, kinds, each).await))
+        let reading = sql::FullReading::new(kinds);
+        Box::pin(within!(self, READ, session => read_each(session, reading, each).await))
+    }
+
+    fn read_served<'s>(
+        &'s self,
+        tables: &'s [Kind],
+        each: Box<dyn FnMut(Served) + Send>,
+    ) -> Answer<'s, StoreHead> {
+        let reading = sql::ServedReading::new(tables);
+        Box::pin(within!(self, READ, session => read_each(session, reading, each).await))
     }
 
     fn checksum(&self) -> Answer<'_, (StoreHead, [u8; 32])> {

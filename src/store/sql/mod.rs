@@ -12,6 +12,7 @@ mod lookup;
 mod migrations;
 mod reading;
 mod rows;
+mod serving;
 mod session;
 mod state;
 mod writing;
@@ -23,8 +24,9 @@ pub(in crate::store) use listing::list;
 pub(in crate::store) use lookup::{child_counts, get_all, named_all};
 pub(in crate::store) use migrations::{META, done, missing};
 pub(in crate::store) use reading::{
-    FullReading, changes, checksum, get, named, read_rows, recount,
+    FullReading, StoreReading, changes, checksum, get, named, read_rows, recount,
 };
+pub(in crate::store) use serving::ServedReading;
 pub(in crate::store) use session::{ReadRow, SqlRow, SqlSession, SqlValue, one_number, stored};
 pub(in crate::store) use state::read_state;
 pub(in crate::store) use writing::{apply, apply_counted};

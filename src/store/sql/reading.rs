@@ -15,10 +15,10 @@ use crate::store::sql::session::{
 use crate::store::sql::state::read_state;
 
 /// Rows of one answer while everything is read: some hundred kilobytes.
-const ROWS: i64 = 1000;
+pub(super) const ROWS: i64 = 1000;
 
 /// Of a row's place, the part that an application shares with what belongs to it.
-const GROUP_BITS: u32 = 20;
+pub(super) const GROUP_BITS: u32 = 20;
 
 pub(in crate::store) async fn get(
     session: &mut impl SqlSession,
@@ -86,6 +86,17 @@ fn read_removal(row: &dyn SqlRow) -> Result<Removal, StoreError> {
     })
 }
 
+/// A reading of much in one state of the database, which the caller holds.
+pub(in crate::store) trait StoreReading: Send {
+    type Item: Send;
+
+    /// Returns what comes next; nothing at the end.
+    fn next<S: SqlSession>(
+        &mut self,
+        session: &mut S,
+    ) -> impl Future<Output = Result<Vec<Self::Item>, StoreError>> + Send;
+}
+
 /// A reading of everything in one state of the database, which the caller holds. Applications come
 /// last, each followed by its keys and its subscriptions.
 #[derive(Debug)]
@@ -108,12 +119,12 @@ impl FullReading {
         let ended = of_applications.is_empty();
         Self { by_name, name: None, of_applications, seq: -1, family: Vec::new(), ended }
     }
+}
 
-    /// Returns the next records; none at the end.
-    pub(in crate::store) async fn next(
-        &mut self,
-        session: &mut impl SqlSession,
-    ) -> Result<Vec<Record>, StoreError> {
+impl StoreReading for FullReading {
+    type Item = Record;
+
+    async fn next<S: SqlSession>(&mut self, session: &mut S) -> Result<Vec<Record>, StoreError> {
         while let Some(kind) = self.by_name.last() {
             let records = read_named(session, *kind, self.name.as_deref()).await?;
             self.name = records.last().map(|record| record.name.clone());

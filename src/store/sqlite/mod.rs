@@ -28,6 +28,7 @@ use crate::store::fleet::{GatewayState, LastUse};
 use crate::store::kind::Kind;
 use crate::store::query::{Query, StorePage};
 use crate::store::record::Record;
+use crate::store::served::Served;
 use crate::store::sql::{self, SqlSession, stored};
 use crate::store::sqlite::readers::Readers;
 pub(in crate::store) use crate::store::sqlite::session::{SqliteSession, now};
@@ -229,19 +230,17 @@ impl Store for SqliteStore {
     fn read_all<'s>(
         &'s self,
         kinds: &'s [Kind],
-        mut each: Box<dyn FnMut(Record) + Send>,
+        each: Box<dyn FnMut(Record) + Send>,
     ) -> Answer<'s, StoreHead> {
-        let mut reading = sql::FullReading::new(kinds);
-        Box::pin(self.readers.read_long(move |session| {
-            let head = now(sql::read_state(session))?.head();
-            loop {
-                let records = now(reading.next(session))?;
-                if records.is_empty() {
-                    return Ok(head);
-                }
-                records.into_iter().for_each(&mut each);
-            }
-        }))
+        Box::pin(self.readers.read_each(sql::FullReading::new(kinds), each))
+    }
+
+    fn read_served<'s>(
+        &'s self,
+        tables: &'s [Kind],
+        each: Box<dyn FnMut(Served) + Send>,
+    ) -> Answer<'s, StoreHead> {
+        Box::pin(self.readers.read_each(sql::ServedReading::new(tables), each))
     }
 
     fn checksum(&self) -> Answer<'_, (StoreHead, [u8; 32])> {

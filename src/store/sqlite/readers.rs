@@ -7,11 +7,16 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+use crate::store::changes::StoreHead;
 use crate::store::error::StoreError;
-use crate::store::sqlite::session::SqliteSession;
+use crate::store::sql::{self, StoreReading};
+use crate::store::sqlite::session::{SqliteSession, now};
 
 /// Reads at a time: more do not read faster.
 const MOST_READERS: usize = 4;
+
+/// Each reader keeps 4 MiB of pages: the operating system keeps the file.
+const CACHE: &str = "PRAGMA cache_size = -4096";
 
 /// The longest wait for a connection and its answer.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -54,7 +59,7 @@ impl Readers {
         let done = tokio::task::spawn_blocking(move || {
             let mut session = match readers.take() {
                 Some(session) => session,
-                None => SqliteSession::open(&readers.path)?,
+                None => readers.open()?,
             };
             let done = session.reading(work);
             if session.outside_transaction() {
@@ -65,6 +70,33 @@ impl Readers {
         });
         done.await
             .map_err(|_| StoreError::Unavailable("a read of the store ended early".to_owned()))?
+    }
+
+    /// Passes a reading to `each`, item by item, and returns the state that all of it is of.
+    pub(super) async fn read_each<R: StoreReading + 'static>(
+        &self,
+        mut reading: R,
+        mut each: Box<dyn FnMut(R::Item) + Send>,
+    ) -> Result<StoreHead, StoreError> {
+        self.read_long(move |session| {
+            let head = now(sql::read_state(session))?.head();
+            loop {
+                let items = now(reading.next(session))?;
+                if items.is_empty() {
+                    // it has pages of everything that it will not read again
+                    session.batch("PRAGMA shrink_memory")?;
+                    return Ok(head);
+                }
+                items.into_iter().for_each(&mut each);
+            }
+        })
+        .await
+    }
+
+    fn open(&self) -> Result<SqliteSession, StoreError> {
+        let session = SqliteSession::open(&self.path)?;
+        session.batch(CACHE)?;
+        Ok(session)
     }
 
     fn take(&self) -> Option<SqliteSession> {

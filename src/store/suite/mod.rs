@@ -55,6 +55,7 @@ macro_rules! every_function {
             state::changes_follow_a_revision_each_once,
             state::a_revision_comes_whole,
             state::everything_is_read_with_applications_last,
+            state::what_is_served_is_read_as_lines,
             state::the_checksum_is_that_of_the_objects,
             state::gateways_report_and_are_forgotten,
             state::last_uses_only_grow,

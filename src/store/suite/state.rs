@@ -6,7 +6,9 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::store::suite::{Given, application, key, map, read_all, record, subscription};
-use crate::store::{Change, GatewayState, Kind, LastUse, StateDigest};
+use crate::store::{
+    Change, GatewayState, Kind, LastUse, Record, Served, ServedApplication, StateDigest,
+};
 
 pub(in crate::store) async fn changes_follow_a_revision_each_once(given: Given<'_>) {
     let store = given.store;
@@ -86,6 +88,44 @@ pub(in crate::store) async fn everything_is_read_with_applications_last(given: G
     let names: Vec<_> = few.iter().take(2).map(|record| &*record.name).collect();
     assert_eq!((few.len(), names), (703, vec!["anna", "orders:1"]));
     assert_eq!(read_all(given.store, &[]).await.1, []);
+}
+
+pub(in crate::store) async fn what_is_served_is_read_as_lines(given: Given<'_>) {
+    let apps: Vec<_> = (0..700).map(|n| application(&format!("app {n}"), "anna")).collect();
+    given.create(&apps.iter().collect::<Vec<_>>()).await;
+    given.create(&[&record(Kind::Api, "orders:1"), &record(Kind::User, "anna")]).await;
+    let two = [subscription(&apps[5], "orders:1"), subscription(&apps[5], "news:1")];
+    let keys = [key(&apps[5], "is7", "one"), key(&apps[5], "other", "two")];
+    // in another order than they are read
+    given.create(&[&two[0], &keys[0], &two[1], &keys[1]]).await;
+    // an application that is not kept, and an empty document
+    given.create(&[&key(&application("none", "anna"), "is7", "orphan")]).await;
+    given.create(&[&record(Kind::Application, "empty")]).await;
+    let (told, read) = std::sync::mpsc::channel();
+    let each = Box::new(move |object| told.send(object).unwrap());
+    let head = given.store.read_served(&[Kind::Api, Kind::KeyManager], each).await.unwrap();
+    assert_eq!(head.revision, 5);
+    let mut read = read.into_iter();
+    let Some(Served::Table(api)) = read.next() else { panic!("no API") };
+    assert_eq!((api.kind, &*api.name), (Kind::Api, "orders:1"));
+    let mut lines = read.map(|object| match object {
+        Served::Application(application) => application,
+        Served::Table(record) => panic!("{record:?}"),
+    });
+    for (at, app) in apps.iter().enumerate() {
+        let ServedApplication { revision, line } = lines.next().unwrap();
+        let mut expected = app.declared.clone();
+        let of = |records: &[Record]| match at {
+            5 => records.iter().map(|own| json!(own.declared)).collect(),
+            _ => json!([]),
+        };
+        expected.insert("keys".to_owned(), of(&keys));
+        expected.insert("subscriptions".to_owned(), of(&two));
+        assert_eq!(revision, if at == 5 { 3 } else { 1 });
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).unwrap(), json!(expected));
+    }
+    assert_eq!(lines.next().unwrap().line, r#"{"keys":[],"subscriptions":[]}"#);
+    assert!(lines.next().is_none());
 }
 
 pub(in crate::store) async fn the_checksum_is_that_of_the_objects(given: Given<'_>) {

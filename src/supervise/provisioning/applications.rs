@@ -41,7 +41,7 @@ impl Gathering {
         let mut members = application.declared;
         members.insert("keys".to_owned(), tables(keys));
         members.insert("subscriptions".to_owned(), tables(subscriptions));
-        StoredApplication { revision, members }
+        StoredApplication { revision, line: Value::Object(members).to_string() }
     }
 }
 

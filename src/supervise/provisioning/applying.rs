@@ -151,7 +151,7 @@ impl Reloader {
             match self.provisioning.names.application(&stored) {
                 Ok(application) => puts.push(application),
                 Err((message, _)) => {
-                    let name = stored.members.get("name").and_then(serde_json::Value::as_str);
+                    let name = stored.name();
                     tracing::error!(
                         target: "portcullis::supervise",
                         application = name,
@@ -159,7 +159,7 @@ impl Reloader {
                         message,
                         "an application of the store cannot be served",
                     );
-                    gone.extend(name.map(ToOwned::to_owned));
+                    gone.extend(name);
                 }
             }
         }

@@ -7,22 +7,14 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::config::StoredApplication;
-use crate::store::{Kind, Record, Store, StoreError, StoreHead, StoreKeys};
-use crate::supervise::provisioning::applications::Gathering;
+use crate::store::{Kind, Served, ServedApplication, Store, StoreError, StoreHead, StoreKeys};
 use crate::supervise::provisioning::tables::StoredTables;
 
-/// What the gateway serves, tables first: applications refer to them.
-const SERVED: [Kind; 7] = [
-    Kind::KeyManager,
-    Kind::Api,
-    Kind::ThrottlingPolicy,
-    Kind::DenyCondition,
-    Kind::Application,
-    Kind::Key,
-    Kind::Subscription,
-];
+/// What the gateway serves besides applications, which refer to it.
+const TABLES: [Kind; 4] =
+    [Kind::KeyManager, Kind::Api, Kind::ThrottlingPolicy, Kind::DenyCondition];
 
-/// Records that wait between the database and the compiler.
+/// Objects that wait between the database and the compiler.
 const BETWEEN: usize = 1024;
 
 /// Reads a store from a thread where waiting is allowed.
@@ -37,8 +29,8 @@ pub(in crate::supervise) struct StoreReader {
 #[derive(Debug)]
 pub(in crate::supervise) struct StateReading {
     pub(in crate::supervise) tables: StoredTables,
-    next: Option<Record>,
-    records: IntoIter<Record>,
+    next: Option<ServedApplication>,
+    objects: IntoIter<Served>,
     end: JoinHandle<Result<StoreHead, StoreError>>,
     runtime: Handle,
 }
@@ -64,13 +56,13 @@ impl StoreReader {
         let store = Arc::clone(&self.store);
         let end = self.runtime.spawn(async move {
             // who reads no further has failed already
-            let each = Box::new(move |record| drop(sender.send(record)));
-            store.read_all(&SERVED, each).await
+            let each = Box::new(move |object| drop(sender.send(object)));
+            store.read_served(&TABLES, each).await
         });
         let mut reading = StateReading {
             tables: StoredTables::default(),
             next: None,
-            records: receiver.into_iter(),
+            objects: receiver.into_iter(),
             end,
             runtime: self.runtime.clone(),
         };
@@ -81,21 +73,23 @@ impl StoreReader {
 
 impl StateReading {
     fn read_tables(&mut self, keys: &StoreKeys) -> Result<(), StoreError> {
-        for record in self.records.by_ref() {
-            if record.kind.is_of_applications() {
-                self.next = Some(record);
-                break;
+        for object in self.objects.by_ref() {
+            match object {
+                Served::Table(record) => self.tables.put(record, keys)?,
+                Served::Application(first) => {
+                    self.next = Some(first);
+                    break;
+                }
             }
-            self.tables.put(record, keys)?;
         }
         Ok(())
     }
 
     /// Waits for the end and returns the revision that all of it is of.
     pub(in crate::supervise) fn finish(self) -> Result<StoreHead, StoreError> {
-        let Self { records, end, runtime, .. } = self;
+        let Self { objects, end, runtime, .. } = self;
         // a reader that stopped early must not hold the database up
-        drop(records);
+        drop(objects);
         let ended = runtime.block_on(end);
         ended.map_err(|_| StoreError::Unavailable("the reading was stopped".to_owned()))?
     }
@@ -104,17 +98,11 @@ impl StateReading {
 impl Iterator for StateReading {
     type Item = StoredApplication;
 
-    /// The next application with its keys and subscriptions, which follow it.
     fn next(&mut self) -> Option<StoredApplication> {
-        let first = self.next.take().or_else(|| self.records.next())?;
-        let mut gathering = Gathering::of(first);
-        for record in self.records.by_ref() {
-            if record.kind == Kind::Application {
-                self.next = Some(record);
-                break;
-            }
-            gathering.add(record);
-        }
-        Some(gathering.finish())
+        let next = self.next.take().or_else(|| match self.objects.next()? {
+            Served::Application(application) => Some(application),
+            Served::Table(_) => None,
+        });
+        next.map(|ServedApplication { revision, line }| StoredApplication { revision, line })
     }
 }
