@@ -24,20 +24,20 @@ const WITHDRAWN_FOR: Duration = Duration::from_hours(24);
 #[derive(Debug)]
 pub(super) struct KeyRotation {
     begun: Instant,
-    records: ArcSwap<KeyRecords>,
+    records: ArcSwap<RotatingKeys>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct KeyRecords {
+struct RotatingKeys {
     /// Grows with each publication that brings new keys; zero: none was published.
     round: u64,
-    published: Vec<Arc<KeyRecord>>,
+    published: Vec<Arc<RotatingKey>>,
     /// With the moment at which they went, the oldest first.
-    withdrawn: Vec<(Arc<KeyRecord>, Instant)>,
+    withdrawn: Vec<(Arc<RotatingKey>, Instant)>,
 }
 
 #[derive(Debug)]
-struct KeyRecord {
+struct RotatingKey {
     identity: KeyIdentity,
     key_id: Box<str>,
     /// The round that brought it. The keys of the first one may be of any age.
@@ -88,7 +88,7 @@ impl KeyRotation {
         let mut published = Vec::with_capacity(keys.len());
         for (identity, key_id) in keys.identities() {
             let record = before.known(identity).unwrap_or_else(|| {
-                Arc::new(KeyRecord {
+                Arc::new(RotatingKey {
                     identity: *identity,
                     key_id: key_id.unwrap_or("none").into(),
                     round,
@@ -100,7 +100,7 @@ impl KeyRotation {
             }
             published.push(record);
         }
-        let is_published = |record: &KeyRecord| keys.contains(&record.identity);
+        let is_published = |record: &RotatingKey| keys.contains(&record.identity);
         let earlier = before.withdrawn.iter().filter(|(record, _)| !is_published(record)).cloned();
         let mut withdrawn: Vec<_> = earlier.collect();
         for record in before.published.iter().filter(|record| !is_published(record)) {
@@ -111,22 +111,22 @@ impl KeyRotation {
         }
         let beyond = withdrawn.len().saturating_sub(MOST_WITHDRAWN);
         withdrawn.drain(..beyond);
-        self.records.store(Arc::new(KeyRecords { round, published, withdrawn }));
+        self.records.store(Arc::new(RotatingKeys { round, published, withdrawn }));
         news
     }
 
     /// Goes on from the key set that these keys take the place of.
     pub(super) fn inherit(&self, earlier: &Self) {
         let ahead = millis(self.begun.saturating_duration_since(earlier.begun));
-        let moved = |record: &Arc<KeyRecord>| {
+        let moved = |record: &Arc<RotatingKey>| {
             let end = record.latest_end.load(Ordering::Relaxed);
             let end = if end == 0 { 0 } else { end.saturating_sub(ahead).max(1) };
             let (identity, key_id) = (record.identity, record.key_id.clone());
             let latest_end = AtomicU64::new(end);
-            Arc::new(KeyRecord { identity, key_id, round: record.round, latest_end })
+            Arc::new(RotatingKey { identity, key_id, round: record.round, latest_end })
         };
         let records = earlier.records.load();
-        self.records.store(Arc::new(KeyRecords {
+        self.records.store(Arc::new(RotatingKeys {
             round: records.round,
             published: records.published.iter().map(moved).collect(),
             withdrawn: records.withdrawn.iter().map(|(record, at)| (moved(record), *at)).collect(),
@@ -139,10 +139,10 @@ impl KeyRotation {
         if records.round == 0 {
             return Vec::new();
         }
-        let is_used = |record: &KeyRecord| record.latest_end.load(Ordering::Relaxed) > 0;
+        let is_used = |record: &RotatingKey| record.latest_end.load(Ordering::Relaxed) > 0;
         let used = records.published.iter().filter(|record| is_used(record));
         let newest = used.map(|record| record.round).max().unwrap_or_default();
-        let count = |counted: &dyn Fn(&KeyRecord) -> bool| {
+        let count = |counted: &dyn Fn(&RotatingKey) -> bool| {
             records.published.iter().filter(|record| counted(record)).count() as u64
         };
         let announced = count(&|record| record.is_new() && !is_used(record));
@@ -160,7 +160,7 @@ impl KeyRotation {
     }
 
     /// The time for which tokens of a key are still valid.
-    fn valid_for(&self, record: &KeyRecord, now: Instant) -> Option<Duration> {
+    fn valid_for(&self, record: &RotatingKey, now: Instant) -> Option<Duration> {
         let end = record.latest_end.load(Ordering::Relaxed);
         let left = end.checked_sub(self.millis(now)).filter(|left| *left > 0)?;
         Some(Duration::from_millis(left))
@@ -171,15 +171,15 @@ impl KeyRotation {
     }
 }
 
-impl KeyRecords {
-    fn known(&self, identity: &KeyIdentity) -> Option<Arc<KeyRecord>> {
+impl RotatingKeys {
+    fn known(&self, identity: &KeyIdentity) -> Option<Arc<RotatingKey>> {
         let withdrawn = self.withdrawn.iter().map(|(record, _)| record);
         let mut all = self.published.iter().chain(withdrawn);
         all.find(|record| record.identity == *identity).map(Arc::clone)
     }
 }
 
-impl KeyRecord {
+impl RotatingKey {
     /// Tells whether it came after other keys were known.
     fn is_new(&self) -> bool {
         self.round > 1
@@ -198,9 +198,8 @@ mod tests {
 
     fn set(names: &[&str]) -> KeySet {
         let each = names.iter().map(|name| {
-            format!(
-                r#"{{"kty":"OKP","crv":"Ed25519","kid":"{name}","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}"#
-            )
+            let point = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
+            format!(r#"{{"kty":"OKP","crv":"Ed25519","kid":"{name}","x":"{point}"}}"#)
         });
         let document = format!("{{\"keys\":[{}]}}", each.collect::<Vec<_>>().join(","));
         KeySet::from_jwks(document.as_bytes()).unwrap().keys
