@@ -58,7 +58,7 @@ pub(super) fn router() -> Router<Arc<Admin>> {
         .route("/applications", get(applications::list).post(applications::create))
         .route(
             "/applications/{id}",
-            get(applications::get).put(applications::update).delete(applications::delete),
+            get(applications::get).put(applications::update).delete(removing::delete),
         )
         .route("/applications/{id}/reset-throttle-policy", post(reset_throttle_policy))
         .route("/applications/export", get(exporting::export))

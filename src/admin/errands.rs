@@ -24,12 +24,12 @@ pub struct Errands {
 }
 
 /// An errand's place; its end is counted however the errand ends.
-struct Place {
+struct ErrandPlace {
     _permit: OwnedSemaphorePermit,
     counters: Arc<ManagementCounters>,
 }
 
-impl Drop for Place {
+impl Drop for ErrandPlace {
     fn drop(&mut self) {
         self.counters.errand_ended();
     }
@@ -62,7 +62,7 @@ impl Errands {
         receiver.await.unwrap_or_else(|_| Err(ended()))
     }
 
-    fn place(&self) -> Result<Place, Refused> {
+    fn place(&self) -> Result<ErrandPlace, Refused> {
         let permit = Arc::clone(&self.places).try_acquire_owned().map_err(|error| {
             self.counters.errand_refused();
             match error {
@@ -73,7 +73,7 @@ impl Errands {
             }
         })?;
         self.counters.errand_began();
-        Ok(Place { _permit: permit, counters: Arc::clone(&self.counters) })
+        Ok(ErrandPlace { _permit: permit, counters: Arc::clone(&self.counters) })
     }
 
     /// Takes no more errands, and returns when the last one has ended. The caller gives up when it

@@ -20,19 +20,19 @@ pub(super) fn listed_field<T: DeserializeOwned>(body: &[u8]) -> Option<String> {
 #[derive(Clone)]
 struct PlainValue<'de> {
     value: &'de Value,
-    place: Rc<Place<'de>>,
+    place: Rc<FieldPlace<'de>>,
 }
 
 /// The way to a value. Most values are in their place, so names are put together for a fault only.
 #[derive(Default)]
-enum Place<'de> {
+enum FieldPlace<'de> {
     #[default]
     Body,
-    Member(Rc<Place<'de>>, &'de str),
-    Element(Rc<Place<'de>>, usize),
+    Member(Rc<FieldPlace<'de>>, &'de str),
+    Element(Rc<FieldPlace<'de>>, usize),
 }
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for FieldPlace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Body => Ok(()),
@@ -79,14 +79,14 @@ impl<'de> Deserializer<'de> for PlainValue<'de> {
         match self.value {
             Value::Array(list) => {
                 let element = |(number, value)| {
-                    let place = Rc::new(Place::Element(Rc::clone(place), number));
+                    let place = Rc::new(FieldPlace::Element(Rc::clone(place), number));
                     PlainValue { value, place }
                 };
                 visitor.visit_seq(SeqDeserializer::new(list.iter().enumerate().map(element)))
             }
             Value::Object(members) => {
                 let member = |(name, value): (&'de String, &'de Value)| {
-                    let place = Rc::new(Place::Member(Rc::clone(place), name));
+                    let place = Rc::new(FieldPlace::Member(Rc::clone(place), name));
                     (name.as_str(), PlainValue { value, place })
                 };
                 visitor.visit_map(MapDeserializer::new(members.iter().map(member)))
@@ -130,7 +130,7 @@ impl<'de> Deserializer<'de> for PlainValue<'de> {
             Value::Object(members) => {
                 let place = &self.place;
                 let member = |(name, value): (&'de String, &'de Value)| {
-                    let place = Rc::new(Place::Member(Rc::clone(place), name));
+                    let place = Rc::new(FieldPlace::Member(Rc::clone(place), name));
                     (name.as_str(), PlainValue { value, place })
                 };
                 let members = MapDeserializer::new(members.iter().map(member));

@@ -232,6 +232,13 @@ impl CompiledTarget {
         literal.is_ok_and(|address| !networks.permits(address)) || self.healths.is_denied()
     }
 
+    /// Names the target for people, and says if the gateway may not connect to it.
+    pub fn shown(&self) -> String {
+        let denied = self.is_denied();
+        let note = if denied { " (in a network that may not be called)" } else { "" };
+        format!("{}{note}", self.label)
+    }
+
     /// Its addresses with what is known of each. A target that is written as an address, or has
     /// none, stands for itself.
     pub fn endpoints(

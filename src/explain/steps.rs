@@ -5,7 +5,6 @@ use std::sync::Arc;
 use crate::authenticate::cache::TokenCache;
 use crate::authenticate::{AuthenticateError, Principal, Question, TokenJudge};
 use crate::authorize::{AuthorizationError, Grant};
-use crate::backend::CompiledTarget;
 use crate::explain::explanation::{Explanation, ExplanationStep};
 use crate::explain::grounds::Grounds;
 use crate::explain::limits::{self, LimitFindings};
@@ -177,12 +176,8 @@ impl StepTeller<'_> {
             KeyType::Production => (&api.production, &api.definition.production),
             KeyType::Sandbox => (&api.sandbox, &api.definition.sandbox),
         };
-        let shown = |target: &Arc<CompiledTarget>| {
-            let denied = target.is_denied();
-            let note = if denied { " (in a network that may not be called)" } else { "" };
-            format!("{}{note}", target.label)
-        };
-        let targets: Vec<_> = backend.iter().flat_map(|group| &group.targets).map(shown).collect();
+        let targets: Vec<_> =
+            backend.iter().flat_map(|group| &group.targets).map(|target| target.shown()).collect();
         let found = format!("{}: {}", grant.key_type().label(), targets.join(", "));
         self.passed("backend", found, definition.as_ref().map(|backend| backend.place));
     }

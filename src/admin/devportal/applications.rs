@@ -16,7 +16,6 @@ use crate::admin::devportal::application::{
     ApplicationBody, ApplicationInfo, ShownApplication, give_to,
 };
 use crate::admin::devportal::policies::{PolicyKind, is_known};
-use crate::admin::devportal::removing::remove;
 use crate::admin::devportal::visible::{
     application, changeable, children, owns, subscription_count, unknown_application,
 };
@@ -29,7 +28,7 @@ use crate::admin::state::Admin;
 use crate::store::{Change, Kind, Query, Record, SortBy, SortOrder, StoreError, WriteCondition};
 
 const SEES: &[&str] = &["subscribe", "app_manage"];
-const LISTS: &[&str] = &["subscribe", "app_manage", "app_import_export"];
+pub(super) const LISTS: &[&str] = &["subscribe", "app_manage", "app_import_export"];
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -215,18 +214,6 @@ pub(in crate::admin) async fn change(
     let changes = vec![Change::Update { record, expected }];
     let written = admin.catalog.write(caller, "update-application", options, changes, Vec::new());
     written.await.map_err(|refused| refusal(caller, refused))
-}
-
-pub(super) async fn delete(
-    State(admin): State<Arc<Admin>>,
-    caller: Caller,
-    options: WriteOptions,
-    if_match: IfMatch,
-    Path(id): Path<String>,
-) -> Result<Response, Refused> {
-    caller.needs(LISTS)?;
-    let object = application(&admin, &caller, &id).await?;
-    remove(&admin, caller, options, &if_match, object).await
 }
 
 /// Answers with the application that was written.

@@ -3,20 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::{Path, State};
 use axum::response::Response;
 use http::{HeaderValue, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
 use crate::admin::caller::Caller;
 use crate::admin::catalog::{Committed, WriteOptions, WriteRefused};
-use crate::admin::devportal::applications::refusal;
+use crate::admin::devportal::applications::{LISTS, refusal};
 use crate::admin::devportal::clients::{SharedAdmin, server};
 use crate::admin::devportal::created::{is_created, management};
 use crate::admin::devportal::key_managers::find;
-use crate::admin::devportal::visible::{changeable, children};
+use crate::admin::devportal::visible::{application, changeable, children};
 use crate::admin::entity_tag::IfMatch;
 use crate::admin::object::Object;
 use crate::admin::refused::Refused;
+use crate::admin::state::Admin;
 use crate::fetch::form_encoded;
 use crate::registration::KnownClient;
 use crate::store::{Change, Kind, Record, StoreError, WriteCondition};
@@ -29,6 +31,18 @@ const SERVERS_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Names the clients that are left at their servers.
 const LEFT: &str = "portcullis-left-clients";
+
+pub(super) async fn delete(
+    State(admin): State<Arc<Admin>>,
+    caller: Caller,
+    options: WriteOptions,
+    if_match: IfMatch,
+    Path(id): Path<String>,
+) -> Result<Response, Refused> {
+    caller.needs(LISTS)?;
+    let object = application(&admin, &caller, &id).await?;
+    remove(&admin, caller, options, &if_match, object).await
+}
 
 struct ApplicationRemoval {
     admin: SharedAdmin,

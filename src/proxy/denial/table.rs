@@ -210,7 +210,6 @@ pub(super) fn row(refusal: &DenialReply<'_>) -> Row {
         Reason::SubscriptionBurst => throttled(refusal, "900807", OVER_QUOTA),
         Reason::ApplicationBurst => throttled(refusal, "900809", OVER_BURST),
 
-        // clients learn nothing of the networks behind the gateway
         Reason::BackendUnresolved | Reason::BackendDenied => {
             runtime(S::SERVICE_UNAVAILABLE, "303001", "The backend cannot be found")
         }

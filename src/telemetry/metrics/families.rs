@@ -204,9 +204,9 @@ families! {
     MANAGEMENT_TOKENS = "portcullis_management_tokens", Gauge(Sum), [], Fixed(1),
         "Access and refresh tokens of the REST API that this process keeps.";
     MANAGEMENT_ERRANDS = "portcullis_management_errands", Gauge(Sum), [], Fixed(1),
-        "Calls of the REST API to authorization servers that have not ended; 32 is the most.";
-    MANAGEMENT_ERRANDS_REFUSED = "portcullis_management_errands_refused_total", Counter, [], Fixed(1),
-        "Calls of the REST API that were refused because too many were under way at authorization servers.";
+        "Calls of the REST API to authorization servers that have not ended.";
+    MANAGEMENT_ERRANDS_REFUSED = "portcullis_management_errands_refused_total",
+        Counter, [], Fixed(1), "Calls of the REST API that found no place among those.";
     MANAGEMENT_CHANGES = "portcullis_management_changes_total",
         Counter, ["change", "result"], Fixed(10),
         "Changes that somebody was let in for on the management listener, by kind and result.";
