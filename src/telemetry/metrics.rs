@@ -23,6 +23,7 @@ mod control;
 mod exemplars;
 mod exposition;
 mod families;
+mod family;
 mod histogram;
 mod identity;
 mod key_manager;

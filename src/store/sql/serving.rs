@@ -12,13 +12,13 @@ use crate::store::sql::session::{SqlRow, SqlSession, SqlValue, count_of, text_of
 pub(in crate::store) struct ServedReading {
     tables: FullReading,
     seq: i64,
-    family: Option<Family>,
+    family: Option<ApplicationRows>,
     ended: bool,
 }
 
 /// An application whose rows are being read.
 #[derive(Debug)]
-struct Family {
+struct ApplicationRows {
     /// What its rows have in common.
     group: i64,
     revision: u64,
@@ -28,7 +28,7 @@ struct Family {
 }
 
 /// What is needed of a row.
-struct FamilyRow {
+struct ApplicationRow {
     kind: Kind,
     document: String,
     revision: u64,
@@ -40,12 +40,12 @@ impl ServedReading {
         Self { tables: FullReading::new(tables), seq: -1, family: None, ended: false }
     }
 
-    fn take(&mut self, row: FamilyRow, whole: &mut Vec<Served>) {
+    fn take(&mut self, row: ApplicationRow, whole: &mut Vec<Served>) {
         self.seq = row.seq;
         let group = row.seq >> GROUP_BITS;
         if row.kind == Kind::Application {
-            whole.extend(self.family.take().map(Family::finish));
-            self.family = Some(Family {
+            whole.extend(self.family.take().map(ApplicationRows::finish));
+            self.family = Some(ApplicationRows {
                 group,
                 revision: row.revision,
                 application: row.document,
@@ -69,7 +69,7 @@ impl ServedReading {
     }
 }
 
-impl Family {
+impl ApplicationRows {
     fn finish(self) -> Served {
         let Self { revision, application: mut line, keys, subscriptions, .. } = self;
         // "{...}" is opened once more
@@ -103,15 +103,15 @@ impl StoreReading for ServedReading {
                 self.take(row, &mut whole);
             }
             if self.ended {
-                whole.extend(self.family.take().map(Family::finish));
+                whole.extend(self.family.take().map(ApplicationRows::finish));
             }
         }
         Ok(whole)
     }
 }
 
-fn read_row(row: &dyn SqlRow) -> Result<FamilyRow, StoreError> {
-    Ok(FamilyRow {
+fn read_row(row: &dyn SqlRow) -> Result<ApplicationRow, StoreError> {
+    Ok(ApplicationRow {
         kind: read_kind(row, 0)?,
         document: text_of(row, 1)?,
         revision: count_of(row, 2)?,

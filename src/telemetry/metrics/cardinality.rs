@@ -13,7 +13,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::exposition::{label_sets, series_each};
-use super::families::{self, FamilyDefinition, Scale};
+use super::families;
+use super::family::{FamilyDefinition, Scale};
 use super::operation::{METHODS, method_class};
 use super::status::STATUS_CELLS;
 use crate::model::Model;

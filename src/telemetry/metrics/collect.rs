@@ -7,7 +7,8 @@ use super::cell::Cell;
 use super::control::{BudgetFacts, Control, IdentityFacts, KeyManagerFacts, OrganizationFacts};
 use super::exemplars::Exemplars;
 use super::exposition::Exposition;
-use super::families::{self, FamilyDefinition};
+use super::families;
+use super::family::FamilyDefinition;
 use super::listener::{ListenerSeries, RefusedConnection, TlsFailure};
 use super::operation::{
     ApiSeries, ApiTotals, METHODS, MethodTotals, OperationSeries, ReasonStatuses,

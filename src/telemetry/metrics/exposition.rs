@@ -11,7 +11,7 @@ use prometheus::proto::{
     Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType,
 };
 
-use super::families::{Combine, FamilyDefinition, MetricKind};
+use super::family::{Combine, FamilyDefinition, MetricKind};
 use super::histogram::{HISTOGRAM_SERIES, HistogramTotals};
 use super::openmetrics;
 use super::sample::{Label, Labels, MetricSample, OTHER, SampleValue};

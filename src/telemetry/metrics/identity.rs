@@ -10,7 +10,8 @@ use std::time::Duration;
 use super::cell::{Cell, OpenCount};
 use super::collect::{as_f64, sample};
 use super::exposition::Exposition;
-use super::families::{self, FamilyDefinition};
+use super::families;
+use super::family::FamilyDefinition;
 use super::histogram::{HistogramCells, HistogramTotals};
 use super::sample::{Label, MetricSample, SampleValue};
 

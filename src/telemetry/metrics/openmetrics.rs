@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::exemplars::{Exemplar, Exemplars};
-use super::families::{FamilyDefinition, MetricKind};
+use super::family::{FamilyDefinition, MetricKind};
 use super::histogram::HistogramTotals;
 use super::sample::{MetricSample, SampleValue};
 

@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::exemplars::Exemplars;
-use super::families::Combine;
+use super::family::Combine;
 use super::histogram::HistogramTotals;
 
 /// The label value of what did not get a series.

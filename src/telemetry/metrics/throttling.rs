@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::cell::Cell;
 use super::collect::{as_f64, sample};
 use super::exposition::Exposition;
-use super::families::{self, FamilyDefinition};
+use super::families;
+use super::family::FamilyDefinition;
 use super::sample::Label;
 
 /// Requests beyond one policy. All workers count here: they contend only where requests are

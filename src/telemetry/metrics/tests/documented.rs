@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::super::families::{ALL, FamilyDefinition, MetricKind};
+use super::super::families::ALL;
+use super::super::family::{FamilyDefinition, MetricKind};
 
 /// The start of the row that `docs/observability.md` has for a family.
 fn row(family: &FamilyDefinition) -> String {

@@ -58,28 +58,26 @@ async fn a_request_is_read_in_one_way_or_refused_in_one_form() {
     let inner =
         r#"{"name": "a", "throttlingPolicy": "Unlimited", "attributes": {"k": "1", "k": "2"}}"#;
     let json = ("content-type", "application/json");
-    let posts: [(&[(&str, &str)], &str, u16, &str); 7] = [
-        (&[json], twice, 400, "name"),
+    for (headers, body, status, words) in [
+        (&[json][..], twice, 400, "name"),
         (&[json], inner, 400, "`k` stands there twice"),
         (&[json], "null", 400, "expected an object"),
         (&[json], "[]", 400, ""),
         (&[json, ("content-encoding", "gzip")], SHOP, 415, "Content-Encoding"),
         (&[("content-type", "application/json; charset=utf-16")], SHOP, 415, "charset"),
         (&[("content-type", "text/plain")], SHOP, 415, "application/json"),
-    ];
-    for (headers, body, status, words) in posts {
+    ] {
         let (answered, told) = call(&portal, "POST", &applications, headers, body).await;
         assert_eq!((answered, &told["code"]), (status, &json!(status)), "{body}: {told}");
         let description = told["description"].as_str().unwrap();
         assert!(description.contains(words) && !description.contains("Body"), "{description}");
     }
-    let paths: [(String, &[(&str, &str)], u16); 4] = [
-        (format!("{applications}/%ff"), &[], 400),
+    for (path, headers, status) in [
+        (format!("{applications}/%ff"), &[][..], 400),
         (applications.clone(), &[("accept", "text/xml")], 406),
         (applications.clone(), &[("accept", "application/json;q=0")], 406),
         (format!("{applications}/x/y/z"), &[], 404),
-    ];
-    for (path, headers, status) in paths {
+    ] {
         let (answered, told) = call(&portal, "GET", &path, headers, "").await;
         assert_eq!((answered, &told["code"]), (status, &json!(status)), "{path}: {told}");
     }
