@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{CALL, STORE, key_manager, register, subscribe};
+use super::{CALL, STORE, key_manager, no_keys, register, subscribe};
 use crate::admin::devportal::{Answered, Portal, text};
 use crate::support::idp::Idp;
 use crate::support::origin::Origin;
@@ -96,14 +96,12 @@ async fn an_unknown_client_is_the_callers_fault_and_a_server_in_trouble_is_not()
     let portal = validating().await;
     let body = json!({
         "name": "is", "type": "WSO2-IS", "issuer": "https://is.example/oauth2/token",
-        "certificates": { "type": "JWKS", "value": format!("{url}/jwks") },
+        "certificates": { "type": "JWKS", "value": no_keys() },
         "clientRegistrationEndpoint": format!("{url}/keymanager-operations/dcr/register"),
         "tokenEndpoint": format!("{url}/token"),
         "additionalProperties": { "Username": "admin", "Password": "p4ssw0rd" },
     });
-    server.always(Script::answer(200, &[], "{\"keys\": []}"));
     register(&portal, &body).await;
-    server.wait_for(1).await;
     let id = portal.application("ann", "shop").await;
     for (status, wanted) in [(404, (400, 901_414)), (401, (502, 902_004)), (500, (502, 902_004))] {
         server.once(Script::answer(status, &[], ""));

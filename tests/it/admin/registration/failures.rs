@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Answered, Portal, generate, is_kept, portal, register, wanted};
+use super::{Answered, Portal, generate, is_kept, no_keys, portal, register, wanted};
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 
@@ -17,7 +17,7 @@ pub(super) async fn with_server(url: &str) -> (Portal, String) {
         "name": "odd",
         "type": "KeyCloak",
         "issuer": "https://odd.example",
-        "certificates": { "type": "JWKS", "value": format!("{url}/jwks") },
+        "certificates": { "type": "JWKS", "value": no_keys() },
         "tokenEndpoint": format!("{url}/token"),
         "clientRegistrationEndpoint": format!("{url}/register"),
         "enableOAuthAppCreation": true,

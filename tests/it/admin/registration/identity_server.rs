@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{CALL, Portal, generate, key_manager, portal, register, subscribe, wanted};
+use super::{CALL, Portal, generate, key_manager, no_keys, portal, register, subscribe, wanted};
 use crate::admin::devportal::text;
 use crate::support::idp::Idp;
 use crate::support::origin::{Origin, Received};
@@ -53,18 +53,15 @@ pub(super) async fn stand_in(kind: &str) -> (Origin, Portal, String) {
         "name": "is7",
         "type": kind,
         "issuer": "https://is7.example/oauth2/token",
-        "certificates": { "type": "JWKS", "value": format!("{url}/oauth2/jwks") },
+        "certificates": { "type": "JWKS", "value": no_keys() },
         "tokenEndpoint": format!("{url}/oauth2/token"),
         "clientRegistrationEndpoint": format!("{url}{REGISTER}"),
         "enableOAuthAppCreation": true,
         "enableTokenGeneration": true,
         "additionalProperties": { "Username": "admin", "Password": "p4ssw0rd" },
     });
-    // the key set is fetched in the background
-    server.always(Script::answer(200, &JSON, "{\"keys\": []}"));
     register(&portal, &body).await;
     let id = portal.application("ann", "shop").await;
-    server.wait_for(1).await;
     (server, portal, id)
 }
 

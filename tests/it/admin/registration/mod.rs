@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::devportal::{ADMINISTRATION, Answered, Portal};
 use crate::support::config::Config;
 use crate::support::idp::Idp;
+use crate::support::origin::Origin;
 
 const STORE: &str = "[store]\nencryption_key = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"";
 
@@ -39,6 +40,12 @@ fn key_manager(idp: &Idp, preset: &str, kind: &str, properties: &Value) -> Value
         "enableTokenGeneration": true,
         "additionalProperties": properties,
     })
+}
+
+/// The address of a key set that nobody serves: the gateway asks for keys whenever it likes, and must
+/// not take the answer that a server's script has for another call.
+fn no_keys() -> String {
+    format!("http://{}/jwks", Origin::refusing_address())
 }
 
 /// Makes a key manager by the administrator's API.
