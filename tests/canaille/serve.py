@@ -1,4 +1,4 @@
-"""Canaille as the tests run it: settings come as one line of JSON, the port goes out as one; it ends with its input."""
+"""Canaille as the tests run it: settings come as one line of JSON, what to know goes out as one; it ends with its input."""
 
 import asyncio
 import json
@@ -43,10 +43,10 @@ def main():
     told = json.loads(sys.stdin.readline())
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # a server that was started anew keeps its address, and with it its issuer
-    listener.bind(("127.0.0.1", told["port"]))
+    # the test holds the port: a server that is started anew keeps its address, and with it its issuer
+    port = told["port"]
+    listener.bind(("127.0.0.1", port))
     listener.listen()
-    port = listener.getsockname()[1]
     database = Path(told["database"])
     is_new = not database.exists()
     app = canaille.create_app(
@@ -68,7 +68,7 @@ def main():
     # registers one client (RFC 7591 section 3)
     with app.test_request_context():
         initial = build_client_management_token("client:register")
-    print(json.dumps({"port": port, "initial": initial}), flush=True)
+    print(json.dumps({"initial": initial}), flush=True)
     asyncio.run(serve(WsgiToAsgi(app), config))
 
 

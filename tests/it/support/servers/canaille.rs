@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -16,6 +17,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Request, Response};
 use rcgen::{KeyPair, PKCS_RSA_SHA256};
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
 use tokio::sync::OnceCell;
 
 use crate::support::client::{Client, Protocol};
@@ -25,7 +27,9 @@ use crate::support::idp::urlencoded;
 pub(crate) struct Canaille {
     folder: tempfile::TempDir,
     process: Child,
-    port: u64,
+    port: u16,
+    /// Keeps the port while the server is away.
+    _held: Socket,
     /// An initial access token, with which one client can be registered.
     pub(crate) initial: String,
 }
@@ -55,10 +59,11 @@ impl Keys {
 impl Canaille {
     pub(crate) async fn start(active: &Keys) -> Canaille {
         let folder = tempfile::tempdir().expect("a folder");
-        let settings = settings(&folder, 0, &[active], &[]);
-        let (process, port, initial) =
+        let (held, port) = held_port();
+        let settings = settings(&folder, port, &[active], &[]);
+        let (process, initial) =
             tokio::task::spawn_blocking(move || launch(&settings)).await.expect("Canaille starts");
-        Canaille { folder, process, port, initial }
+        Canaille { folder, process, port, _held: held, initial }
     }
 
     /// One for all tests that change nothing of it.
@@ -71,10 +76,9 @@ impl Canaille {
     pub(crate) async fn rotate(&mut self, active: &[&Keys], inactive: &[&Keys]) {
         self.stop();
         let settings = settings(&self.folder, self.port, active, inactive);
-        (self.process, self.port, self.initial) =
-            tokio::task::spawn_blocking(move || launch(&settings))
-                .await
-                .expect("Canaille starts again");
+        (self.process, self.initial) = tokio::task::spawn_blocking(move || launch(&settings))
+            .await
+            .expect("Canaille starts again");
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -149,13 +153,22 @@ impl Drop for Canaille {
     }
 }
 
-fn settings(folder: &tempfile::TempDir, port: u64, active: &[&Keys], inactive: &[&Keys]) -> Value {
+/// A port at which another socket can listen, while nobody else is given it.
+fn held_port() -> (Socket, u16) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_reuse_address(true).expect("an option");
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
+    let address = socket.local_addr().ok().and_then(|address| address.as_socket());
+    (socket, address.expect("an address").port())
+}
+
+fn settings(folder: &tempfile::TempDir, port: u16, active: &[&Keys], inactive: &[&Keys]) -> Value {
     let list =
         |keys: &[&Keys]| keys.iter().flat_map(|keys| keys.0.iter().cloned()).collect::<Vec<_>>();
     json!({ "port": port, "database": folder.path().join("canaille.sqlite"), "active": list(active), "inactive": list(inactive) })
 }
 
-fn launch(settings: &Value) -> (Child, u64, String) {
+fn launch(settings: &Value) -> (Child, String) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     install(root);
     let log = File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("canaille.log"))
@@ -175,7 +188,7 @@ fn launch(settings: &Value) -> (Child, u64, String) {
     let ready: Value =
         serde_json::from_str(&ready).expect("Canaille gets ready; its errors are in canaille.log");
     let initial = ready["initial"].as_str().expect("an initial access token").to_owned();
-    (process, ready["port"].as_u64().expect("a port"), initial)
+    (process, initial)
 }
 
 /// Once per checkout, whichever of several test processes comes first.
