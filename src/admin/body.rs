@@ -13,23 +13,13 @@ use crate::admin::json_text::{repeated_member, told};
 use crate::admin::plain_object::listed_field;
 use crate::admin::refused::Refused;
 
-/// A JSON object, or the fault in one that cannot be read, which names the field. The handler
+/// A JSON body, or the fault in one that cannot be read, which names the field. The handler
 /// reads it when it knows that the caller may call: who may not, learns nothing of the form.
 #[derive(Debug)]
 pub(super) struct JsonBody<T>(Result<T, Refused>);
 
-/// A JSON list, read alike.
-#[derive(Debug)]
-pub(super) struct JsonList<T>(Result<Vec<T>, Refused>);
-
 impl<T> JsonBody<T> {
     pub(super) fn read(self) -> Result<T, Refused> {
-        self.0
-    }
-}
-
-impl<T> JsonList<T> {
-    pub(super) fn read(self) -> Result<Vec<T>, Refused> {
         self.0
     }
 }
@@ -45,22 +35,6 @@ where
         let read = read::<T, S>(request, state).await;
         Ok(Self(read.and_then(|(value, body)| match listed_field::<T>(&body) {
             None => Ok(value),
-            Some(field) => Err(no_object(&field)),
-        })))
-    }
-}
-
-impl<T, S> FromRequest<S> for JsonList<T>
-where
-    T: DeserializeOwned,
-    S: Send + Sync,
-{
-    type Rejection = Infallible;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
-        let read = read::<Vec<T>, S>(request, state).await;
-        Ok(Self(read.and_then(|(list, body)| match listed_field::<Vec<T>>(&body) {
-            None => Ok(list),
             Some(field) => Err(no_object(&field)),
         })))
     }
@@ -188,7 +162,7 @@ mod tests {
     async fn read(body: &str) -> Result<Vec<u64>, Refused> {
         let request = Request::builder().header("content-type", "application/json");
         let request = request.body(Body::from(body.to_owned())).unwrap();
-        let Ok(list) = JsonList::from_request(request, &()).await;
+        let Ok(list) = JsonBody::<Vec<u64>>::from_request(request, &()).await;
         list.read()
     }
 

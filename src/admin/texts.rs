@@ -17,14 +17,7 @@ pub(super) fn name(field: &str, text: &str, most: usize) -> Result<(), Refused> 
         let description = format!("`{field}` is longer than {MOST_NAME_BYTES} bytes");
         return Err(Refused::bad_request(description));
     }
-    if text.trim() != text {
-        return Err(Refused::bad_request(format!("`{field}` begins or ends with a space")));
-    }
-    if text.chars().any(unseen) {
-        let description = format!("`{field}` has a control character or an invisible one");
-        return Err(Refused::bad_request(description));
-    }
-    Ok(())
+    foreign_id(field, text)
 }
 
 /// Refuses an id of another system that nobody could tell from another one on a screen: space

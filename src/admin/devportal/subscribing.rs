@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
-use crate::admin::body::{JsonBody, JsonList};
+use crate::admin::body::JsonBody;
 use crate::admin::caller::Caller;
 use crate::admin::catalog::{Committed, WriteOptions, WriteRefused};
 use crate::admin::devportal::api::is_open;
@@ -53,7 +53,7 @@ pub(super) async fn create_several(
     State(admin): State<Arc<Admin>>,
     caller: Caller,
     options: WriteOptions,
-    bodies: JsonList<SubscriptionBody>,
+    bodies: JsonBody<Vec<SubscriptionBody>>,
 ) -> Result<Response, Refused> {
     caller.needs(SUBSCRIBES)?;
     let bodies = bodies.read()?;

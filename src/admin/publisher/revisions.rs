@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::admin::body::{JsonBody, JsonList};
+use crate::admin::body::JsonBody;
 use crate::admin::caller::Caller;
 use crate::admin::catalog::WriteOptions;
 use crate::admin::object::Object;
@@ -182,7 +182,7 @@ pub(super) async fn deploy(
     options: WriteOptions,
     Path(id): Path<String>,
     Parameters(choice): Parameters<RevisionChoice>,
-    bodies: JsonList<DeploymentBody>,
+    bodies: JsonBody<Vec<DeploymentBody>>,
 ) -> Result<Response, Refused> {
     caller.needs(CHANGE)?;
     let bodies = bodies.read()?;
@@ -243,7 +243,7 @@ pub(super) async fn undeploy(
     options: WriteOptions,
     Path(id): Path<String>,
     Parameters(choice): Parameters<RevisionChoice>,
-    bodies: JsonList<DeploymentBody>,
+    bodies: JsonBody<Vec<DeploymentBody>>,
 ) -> Result<Response, Refused> {
     caller.needs(CHANGE)?;
     let bodies = bodies.read()?;

@@ -19,7 +19,7 @@ pub(in crate::store) struct ServedReading {
 /// An application whose rows are being read.
 #[derive(Debug)]
 struct ApplicationRows {
-    /// What its rows have in common.
+    /// The part of `seq` that its rows have in common.
     group: i64,
     revision: u64,
     application: String,
@@ -27,7 +27,7 @@ struct ApplicationRows {
     subscriptions: String,
 }
 
-/// What is needed of a row.
+/// The columns of a row that are needed.
 struct ApplicationRow {
     kind: Kind,
     document: String,

@@ -134,20 +134,24 @@ async fn a_client_that_cannot_be_kept_is_deleted_again() {
     assert_eq!(keys(&portal, &id).await, 0);
 }
 
+/// Asks for a client, and leaves when the server has been asked.
+async fn leave_while_it_is_made(server: &Origin, portal: &Portal, id: &str) {
+    let before = server.received().len();
+    let wanted = wanted("odd");
+    let mut call = Box::pin(generate(portal, id, &wanted));
+    tokio::select! {
+        _ = &mut call => panic!("the server answers later"),
+        _ = server.wait_for(before + 1) => {}
+    }
+}
+
 #[tokio::test]
 async fn a_caller_who_leaves_does_not_leave_a_client_behind() {
     let server = Origin::start();
     let (portal, id) = with_server(&server.url()).await;
     let body = json!({ "client_id": "late", "client_secret": "s" }).to_string();
     server.always(Script::answer(201, &JSON, body).after(Duration::from_millis(300)));
-    let before = server.received().len();
-    let wanted = wanted("odd");
-    let mut call = Box::pin(generate(&portal, &id, &wanted));
-    tokio::select! {
-        _ = &mut call => panic!("the server answers later"),
-        _ = server.wait_for(before + 1) => {}
-    }
-    drop(call);
+    leave_while_it_is_made(&server, &portal, &id).await;
     // the key is there as soon as the server has answered
     for _ in 0..200 {
         if keys(&portal, &id).await == 1 {
@@ -164,14 +168,7 @@ async fn a_gateway_that_ends_waits_for_a_client_that_is_being_made() {
     let (mut portal, id) = with_server(&server.url()).await;
     let body = json!({ "client_id": "late-but-kept", "client_secret": "s" }).to_string();
     server.always(Script::answer(201, &JSON, body).after(Duration::from_secs(1)));
-    let before = server.received().len();
-    let wanted = wanted("odd");
-    let mut call = Box::pin(generate(&portal, &id, &wanted));
-    tokio::select! {
-        _ = &mut call => panic!("the server answers later"),
-        _ = server.wait_for(before + 1) => {}
-    }
-    drop(call);
+    leave_while_it_is_made(&server, &portal, &id).await;
     assert_eq!(portal.bank.gateway.metric("portcullis_management_errands").await, 1);
     portal.bank.gateway.end();
     assert!(is_kept(&portal, "late-but-kept"), "the key is in the store");
