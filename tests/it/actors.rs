@@ -7,7 +7,7 @@ use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
 use crate::support::client::{Client, Protocol, RawConnection};
-use crate::support::idp::Idp;
+use crate::support::idp::{Idp, PRODUCTS};
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 
@@ -182,19 +182,7 @@ async fn the_client_keeps_a_connection() {
 #[tokio::test]
 async fn every_preset_issues_a_token() {
     let idp = Idp::shared().await;
-    for preset in [
-        "wso2is",
-        "wso2is7",
-        "cognito",
-        "auth0",
-        "okta",
-        "entra-v1",
-        "entra-v2",
-        "keycloak",
-        "pingfederate",
-        "generic",
-        "secure",
-    ] {
+    for preset in PRODUCTS.into_iter().chain(["secure"]) {
         let token = idp.token(preset).await;
         let claims: Value =
             serde_json::from_slice(&decode(token.split('.').nth(1).unwrap())).unwrap();

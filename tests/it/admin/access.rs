@@ -5,6 +5,7 @@ use http::{Request, Response};
 use serde_json::json;
 
 use crate::support::bank::Bank;
+use crate::support::password::basic;
 use crate::support::password::hash;
 
 const PATH: &str = "/accounts/1.0.0/accounts/42";
@@ -35,12 +36,6 @@ async fn call(
         request = request.header(*name, *value);
     }
     bank.gateway.send(request.body(Bytes::from(body.to_owned())).unwrap()).await
-}
-
-pub(crate) fn basic(user: &str, password: &str) -> String {
-    use base64::Engine;
-    let text = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
-    format!("Basic {text}")
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::support::bank::Bank;
 use crate::support::gateway::json as body_of;
 use crate::support::origin::Origin;
+use crate::support::password::basic;
 use crate::support::password::hash;
 use crate::support::script::Script;
 use crate::support::signer::{Signer, claims};
@@ -43,20 +44,7 @@ async fn with_headers(
     headers: &[(&str, &str)],
     body: Option<&Value>,
 ) -> Response<Bytes> {
-    use base64::Engine;
-    let credentials = base64::engine::general_purpose::STANDARD.encode("anna:secret");
-    let mut request = Request::builder()
-        .method(method)
-        .uri(bank.gateway.management_url(path))
-        .header("authorization", format!("Basic {credentials}"));
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    if body.is_some() {
-        request = request.header("content-type", "application/json");
-    }
-    let body = body.map(Value::to_string).unwrap_or_default();
-    bank.gateway.send(request.body(Bytes::from(body)).unwrap()).await
+    bank.gateway.management_as("anna", (method, path), headers, body).await
 }
 
 /// Sends what must succeed, and returns the answer.
@@ -181,12 +169,10 @@ fn form(fields: &[(&str, &str)]) -> String {
 }
 
 async fn discover(bank: &Bank, url: &str) -> (u16, Value) {
-    use base64::Engine;
-    let credentials = base64::engine::general_purpose::STANDARD.encode("anna:secret");
     let request = Request::builder()
         .method("POST")
         .uri(bank.gateway.management_url(&format!("{KEY_MANAGERS}/discover")))
-        .header("authorization", format!("Basic {credentials}"))
+        .header("authorization", basic("anna", "secret"))
         .header("content-type", "multipart/form-data; boundary=limit")
         .body(Bytes::from(form(&[("url", url), ("type", "KeyCloak")])));
     let answer = bank.gateway.send(request.unwrap()).await;

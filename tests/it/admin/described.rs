@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::admin::access::basic;
 use crate::support::bank::Bank;
+use crate::support::password::basic;
 use crate::support::password::hash;
 
 /// The documents, each with the path that it stands below.

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use serde_json::{Value, json};
 
-use crate::admin::access::basic;
 use crate::support::bank::{Bank, ISSUER};
+use crate::support::password::basic;
 use crate::support::password::hash;
 use crate::support::signer::{Signer, claims};
 

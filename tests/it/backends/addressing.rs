@@ -13,45 +13,27 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::support::gateway::{FRONT, Gateway};
+use crate::support::config::{Config, api};
+use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 
 /// APIs at `/any/1` and `/any`, and at the root, with these lines for their production backend.
 async fn open(settings: &str, backend: &str) -> Gateway {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("gateway.toml"), file(settings, backend)).unwrap();
-    let path = folder.path().to_owned();
-    Gateway::start_in(&path, Some(folder)).await
+    config(settings, backend).start().await
 }
 
 async fn change(gateway: &Gateway, settings: &str, backend: &str) {
-    gateway.reload_whole(&file(settings, backend)).await.unwrap();
+    gateway.change(&config(settings, backend)).await.unwrap();
 }
 
-fn file(settings: &str, backend: &str) -> String {
-    let apis = format!(
-        r#"
-[[apis]]
-name = "any"
-version = "1"
-context = "/any"
-default_version = true
-operations = [{{ method = "*", path = "/*", auth = "none" }}]
-[apis.production]
-{backend}
-[[apis]]
-name = "root"
-version = "2"
-context = "/"
-default_version = true
-hosts = ["root.example"]
-operations = [{{ method = "*", path = "/*", auth = "none" }}]
-[apis.production]
-{backend}
-"#
-    );
-    FRONT.replace("drain_timeout", &format!("{settings}\ndrain_timeout")) + &apis
+fn config(settings: &str, backend: &str) -> Config {
+    let of =
+        |reference: &str| api(reference).open().lines("default_version = true").production(backend);
+    Config::new()
+        .gateway(settings)
+        .api(of("any:1"))
+        .api(of("root:2").at("/").lines("hosts = [\"root.example\"]"))
 }
 
 async fn get(gateway: &Gateway, path: &str, fields: &[(&str, &str)]) -> Response<Bytes> {

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::support::bank::{self, Bank};
 use crate::support::client::{Client, Protocol, RawConnection};
+use crate::support::config::api;
 use crate::support::gateway::json;
 use crate::support::origin::Origin;
 use crate::support::script::Script;
@@ -47,9 +48,9 @@ async fn no_answer_is_502_or_504_with_a_reason() {
 #[tokio::test]
 async fn a_backend_that_is_not_there_is_503() {
     let bank = Bank::open().await;
-    let text =
-        bank::file(&format!("http://{}", Origin::refusing_address()), "http://nowhere.invalid:80");
-    bank.gateway.reload(&text).await.unwrap();
+    let nowhere = format!("http://{}", Origin::refusing_address());
+    let change = |_| bank::config(&nowhere, "http://nowhere.invalid:80", &bank.signer);
+    bank.reload(change).await.unwrap();
     let answer = bank.gateway.get(PATH, Some(&bank.token())).await;
     assert_eq!((answer.status().as_u16(), &json(&answer)["code"]), (503, &json!("101503")));
     let sandbox = bank.token_of("good-sandbox", "accounts:read");
@@ -80,14 +81,12 @@ async fn a_body_that_ends_early_is_a_truncation_for_the_client_too() {
 async fn targets_take_turns_and_a_dead_one_is_passed_over() {
     let (one, two) = (Origin::start(), Origin::start());
     let dead = Origin::refusing_address();
-    let bank = Bank::with(&format!(
-        "[[apis]]\nname = \"turns\"\nversion = \"1\"\ncontext = \"/turns\"\nsubscription_required = false\n\
-         production = {{ urls = [\"{}\", {{ url = \"{}\", weight = 2 }}, \"http://{dead}\"] }}\n\
-         operations = [{{ method = \"*\", path = \"/*\", auth = \"none\" }}]\n",
+    let urls = format!(
+        "urls = [\"{}\", {{ url = \"{}\", weight = 2 }}, \"http://{dead}\"]",
         one.url(),
         two.url()
-    ))
-    .await;
+    );
+    let bank = Bank::beside(api("turns:1").open().production(&urls)).await;
     for _ in 0..40 {
         assert_eq!(
             bank.gateway
@@ -163,20 +162,8 @@ async fn a_client_that_leaves_ends_the_backends_request() {
 #[tokio::test]
 async fn an_early_answer_ends_the_upload_on_either_protocol() {
     for protocol in [Protocol::Http1, Protocol::Http2] {
-        let bank = Bank::with(&format!(
-            "[[apis]]\nname = \"upload\"\nversion = \"1\"\ncontext = \"/upload\"\nproduction = {{ urls = [\"http://{}\"] }}\n\
-             operations = [{{ method = \"POST\", path = \"/*\", auth = \"none\" }}]\n",
-            Origin::refusing_address()
-        ))
-        .await;
         let origin = Origin::serving(Script::answer(403, &[], "no").then_hang().early());
-        let text = bank::file(&bank.production.url(), &bank.sandbox.url());
-        let upload = format!(
-            "[[apis]]\nname = \"upload\"\nversion = \"1\"\ncontext = \"/upload\"\nproduction = {{ urls = [\"{}\"] }}\n\
-             operations = [{{ method = \"POST\", path = \"/*\", auth = \"none\" }}]\n",
-            origin.url()
-        );
-        bank.gateway.reload(&format!("{text}{upload}")).await.unwrap();
+        let bank = Bank::beside(api("upload:1").open().to(&origin.url())).await;
         let request = Request::post(bank.gateway.url("/upload/1/x"))
             .body(Bytes::from(vec![b'x'; 8 * 1024 * 1024]))
             .unwrap();

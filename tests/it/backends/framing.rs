@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::client::{RawAnswer, RawConnection};
+use crate::support::config::{Config, api};
 use crate::support::frames::{END_HEADERS, END_STREAM, frame, kind};
 use crate::support::gateway::Gateway;
 use crate::support::http2_origin::{Http2Origin, OK};
@@ -12,13 +13,7 @@ use crate::support::origin::Origin;
 use crate::support::script::{Script, Step};
 
 async fn open(backend: &Origin) -> Gateway {
-    Gateway::start(&format!(
-        "[[apis]]\nname = \"any\"\nversion = \"1\"\ncontext = \"/any\"\n\
-         operations = [{{ method = \"*\", path = \"/*\", auth = \"none\" }}]\n\
-         production = {{ urls = [\"{}\"] }}\n",
-        backend.url()
-    ))
-    .await
+    Config::new().api(api("any:1").open().to(&backend.url())).start().await
 }
 
 async fn ask(client: &mut RawConnection, method: &str) -> RawAnswer {
@@ -206,13 +201,9 @@ async fn an_answer_of_http2_has_no_transfer_encoding_and_one_length() {
             }
         })
         .await;
-        let gateway = Gateway::start(&format!(
-            "[[apis]]\nname = \"any\"\nversion = \"1\"\ncontext = \"/any\"\n\
-             operations = [{{ method = \"*\", path = \"/*\", auth = \"none\" }}]\n\
-             production = {{ urls = [\"http://{}\"], http2 = \"always\" }}\n",
-            backend.address
-        ))
-        .await;
+        let url = format!("http://{}", backend.address);
+        let any = api("any:1").open().to(&url).production("http2 = \"always\"");
+        let gateway = Config::new().api(any).start().await;
         let mut client = RawConnection::open(gateway.address()).await.unwrap();
         client.send("GET /any/1/x HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
         let answer = client.answer().await.unwrap().expect("an answer");
@@ -224,14 +215,9 @@ async fn an_answer_of_http2_has_no_transfer_encoding_and_one_length() {
 #[tokio::test]
 async fn via_can_be_taken_off_for_backends_that_do_not_compress_with_it() {
     let backend = Origin::start();
-    for (rule, vias) in [("", 1), ("request_headers = { remove = [\"via\"] }\n", 0)] {
-        let gateway = Gateway::start(&format!(
-            "[[apis]]\nname = \"any\"\nversion = \"1\"\ncontext = \"/any\"\n{rule}\
-             operations = [{{ method = \"*\", path = \"/*\", auth = \"none\" }}]\n\
-             production = {{ urls = [\"{}\"] }}\n",
-            backend.url()
-        ))
-        .await;
+    for (rule, vias) in [("", 1), ("request_headers = { remove = [\"via\"] }", 0)] {
+        let any = api("any:1").open().to(&backend.url()).lines(rule);
+        let gateway = Config::new().api(any).start().await;
         assert_eq!(gateway.get("/any/1/x", None).await.status(), 200);
         assert_eq!(backend.received().last().unwrap().values("via").len(), vias, "{rule}");
     }

@@ -11,7 +11,8 @@ use hickory_resolver::proto::op::{Message, MessageType, ResponseCode};
 use hickory_resolver::proto::rr::rdata::{A, AAAA, SRV};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
-use crate::support::gateway::{FRONT, Gateway};
+use crate::support::config::{Config, api};
+use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 use crate::support::until;
@@ -131,17 +132,11 @@ async fn open(dns: &Dns, url: &str) -> Gateway {
 
 /// With further lines of the backend.
 pub(super) async fn open_with(dns: &Dns, url: &str, lines: &str) -> Gateway {
-    let folder = tempfile::tempdir().unwrap();
-    let front = FRONT
-        .replace("drain_timeout", &format!("dns_servers = [\"{}\"]\ndrain_timeout", dns.address));
-    let api = format!(
-        "[[apis]]\nname = \"any\"\nversion = \"1\"\ncontext = \"/any\"\n\
-         operations = [{{ method = \"*\", path = \"/*\", auth = \"none\" }}]\n\
-         [apis.production]\nurls = [\"{url}\"]\n{lines}\n"
-    );
-    std::fs::write(folder.path().join("gateway.toml"), format!("{front}{api}")).unwrap();
-    let path = folder.path().to_owned();
-    Gateway::start_in(&path, Some(folder)).await
+    Config::new()
+        .gateway(&format!("dns_servers = [\"{}\"]", dns.address))
+        .api(api("any:1").open().to(url).production(lines))
+        .start()
+        .await
 }
 
 fn named(address: SocketAddr, name: &str) -> Origin {

@@ -3,12 +3,11 @@
 //!
 //! The system's files can be others only in a namespace of one's own, so each test runs itself again in one (`unshare`).
 
-use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::process::Command;
 
 use super::names::{Dns, Zone};
-use crate::support::gateway::{FRONT, Gateway};
+use crate::support::config::{Config, api};
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 use crate::support::silent::Silent;
@@ -97,19 +96,13 @@ async fn a_matrix_of_names() {
     let _origins: Vec<_> = others
         .map(|address| Origin::serving_at(SocketAddr::from((address, port)), answer(address)))
         .collect();
-    let mut apis = String::new();
-    for (number, name) in NAMES.iter().enumerate() {
-        write!(
-            apis,
-            "[[apis]]\nname = \"n{number}\"\nversion = \"1\"\ncontext = \"/n{number}\"\n\
-             production = {{ urls = [\"http://{name}:{port}\"] }}\n\
-             operations = [{{ method = \"GET\", path = \"/*\", auth = \"none\" }}]\n"
-        )
-        .unwrap();
-    }
+    let config = NAMES.iter().enumerate().fold(Config::new(), |config, (number, name)| {
+        let named = api(&format!("n{number}:1")).open();
+        config.api(named.to(&format!("http://{name}:{port}")))
+    });
     for file in FILES {
         std::fs::write("/etc/resolv.conf", format!("nameserver 127.0.0.1\n{file}")).unwrap();
-        let gateway = Gateway::start(&apis).await;
+        let gateway = config.start().await;
         for (number, name) in NAMES.iter().enumerate() {
             let system = (*name, port).to_socket_addrs().ok().and_then(|mut found| found.next());
             let wanted = system.map_or("none".to_owned(), |address| address.ip().to_string());
@@ -135,17 +128,11 @@ async fn a_key_manager_with_a_silent_address() {
         SocketAddr::from(([127, 0, 2, 2], port)),
         Script::answer(200, &[("content-type", "application/json")], keys),
     );
-    let folder = tempfile::tempdir().unwrap();
-    let file = format!(
-        "{FRONT}[[key_managers]]\nname = \"silent\"\ntype = \"CustomKeyManager\"\nissuer = \"https://keys.test\"\n\
-         certificates = {{ jwks = \"http://keys.test:{port}/jwks\" }}\nallow_http = true\nproxy = \"none\"\n\
-         [[apis]]\nname = \"any\"\nversion = \"1\"\ncontext = \"/any\"\n\
-         production = {{ urls = [\"http://127.0.0.1:1\"] }}\n\
-         operations = [{{ method = \"GET\", path = \"/*\" }}]\n"
+    let lines = format!(
+        "type = \"CustomKeyManager\"\nissuer = \"https://keys.test\"\nallow_http = true\n\
+         proxy = \"none\"\ncertificates = {{ jwks = \"http://keys.test:{port}/jwks\" }}"
     );
-    std::fs::write(folder.path().join("gateway.toml"), file).unwrap();
-    let path = folder.path().to_owned();
-    let gateway = Gateway::start_in(&path, Some(folder)).await;
+    let gateway = Config::least().key_manager("silent", &lines).start().await;
     gateway.ready().await;
     assert_eq!(server.received()[0].target, "/jwks");
 }

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use portcullis::demo::certificates;
 use portcullis::supervise::clock::SystemClock;
 
-use crate::support::gateway::{FRONT, Gateway};
+use crate::support::config::{Config, api};
+use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 
@@ -49,28 +50,12 @@ const H2SPEC_DEADLINE: Duration = Duration::from_mins(2);
 const PATIENCE: &str = "5";
 
 /// An API at `/` without a token, and each kind of listener.
-fn file(backend: &str) -> String {
-    format!(
-        r#"{FRONT}
-[[listeners]]
-name = "https"
-address = "127.0.0.1:0"
-[listeners.tls]
-certificate = "certs/gateway.crt"
-key = "certs/gateway.key"
-[[listeners]]
-name = "more"
-address = "127.0.0.1:0"
-protocols = ["h2"]
-[[apis]]
-name = "root"
-version = "1.0.0"
-context = "/"
-default_version = true
-production = {{ urls = ["{backend}"] }}
-operations = [{{ method = "*", path = "/", auth = "none" }}]
-"#
-    )
+fn config(backend: &str) -> Config {
+    let root = api("root:1.0.0").at("/").to(backend).lines("default_version = true");
+    Config::new()
+        .tls_listener("https", "")
+        .tables("[[listeners]]\nname = \"more\"\naddress = \"127.0.0.1:0\"\nprotocols = [\"h2\"]")
+        .api(root.operation("method = \"*\", path = \"/\", auth = \"none\""))
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -112,7 +97,7 @@ async fn conforms(listener: &str, arguments: &[&'static str]) {
     ));
     let folder = tempfile::tempdir().unwrap();
     certificates::make(&folder.path().join("certs"), &SystemClock).unwrap();
-    fs::write(folder.path().join("gateway.toml"), file(&origin.url())).unwrap();
+    config(&origin.url()).write_to(folder.path());
     let gateway = Gateway::start_in(folder.path(), None).await;
     let mut command =
         Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/h2spec"));

@@ -112,15 +112,11 @@ async fn clients_show_a_certificate_that_is_believed() {
     certificates::make(&folder.path().join("certs"), &SystemClock).unwrap();
     let (authority, certificate, key) = client_certificate();
     std::fs::write(folder.path().join("certs/clients-ca.crt"), authority).unwrap();
-    let tls = |name: &str, auth: &str| {
-        format!(
-            "[[listeners]]\nname = \"{name}\"\naddress = \"127.0.0.1:0\"\n[listeners.tls]\ncertificate = \"certs/gateway.crt\"\n\
-             key = \"certs/gateway.key\"\nclient_auth = \"{auth}\"\nclient_ca = \"certs/clients-ca.crt\"\n"
-        )
-    };
+    let client =
+        |auth: &str| format!("client_auth = \"{auth}\"\nclient_ca = \"certs/clients-ca.crt\"");
     bank::config(&production.url(), &sandbox.url(), &Signer::new("key-1"))
-        .tables(&tls("https", "required"))
-        .tables(&tls("more", "optional"))
+        .tls_listener("https", &client("required"))
+        .tls_listener("more", &client("optional"))
         .write_to(folder.path());
     let gateway = Gateway::start_in(folder.path(), None).await;
     let ca = std::fs::read_to_string(folder.path().join("certs/dev-ca.crt")).unwrap();

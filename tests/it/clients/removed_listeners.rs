@@ -57,7 +57,7 @@ async fn a_listener_may_change_its_name() {
     let mut kept = Client::plain(Protocol::Http1).connect(&url.parse().unwrap()).await.unwrap();
     assert_eq!(ask(&mut kept, &url).await, None);
     let renamed = config(&bank).to_string().replace("name = \"http\"", "name = \"public\"");
-    bank.gateway.reload_whole(&renamed).await.unwrap();
+    bank.gateway.reload(&renamed).await.unwrap();
     assert_eq!(ask(&mut kept, &url).await.as_deref(), Some("close"));
     assert_eq!(bank.gateway.get(PATH, None).await.status(), 200, "at the same address");
     let metrics = bank.gateway.metrics().await;

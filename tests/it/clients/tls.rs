@@ -14,21 +14,12 @@ use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 use crate::support::signer::{Signer, claims};
 
-const LISTENER: &str = r#"
-[[listeners]]
-name = "https"
-address = "127.0.0.1:0"
-[listeners.tls]
-certificate = "certs/gateway.crt"
-key = "certs/gateway.key"
-"#;
-
-/// A gateway with a listener of that kind, and the authority of its certificate.
+/// A gateway with a listener "https", and the authority of its certificate.
 async fn gateway(folder: &Path, production: &Origin, signer: &Signer) -> (Gateway, String) {
     certificates::make(&folder.join("certs"), &SystemClock).unwrap();
     let ca = std::fs::read_to_string(folder.join("certs/dev-ca.crt")).unwrap();
     let url = production.url();
-    bank::config(&url, &url, signer).tables(LISTENER).write_to(folder);
+    bank::config(&url, &url, signer).tls_listener("https", "").write_to(folder);
     (Gateway::start_in(folder, None).await, ca)
 }
 

@@ -1,37 +1,34 @@
 //! A second, independent authorization server (Canaille, on Authlib): discovery, key sets, rotation, introspection, import.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::support::DEADLINE;
 use crate::support::canaille::{Canaille, Keys};
+use crate::support::config::{Config, api, application};
 use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
+use crate::support::program::portcullis;
 
 const PATH: &str = "/orders/1.0.0/1";
 
-/// The key manager's lines, and an API for its clients.
-fn file(key_manager: &str, scopes: &str, origin: &Origin) -> String {
-    let applications = ["app-rsa", "app-eddsa", "app-opaque"].map(|client| {
-        format!(
-            "[[applications]]\nname = \"{client}\"\nkeys = [{{ type = \"production\", key_manager = \"canaille\", consumer_key = \"{client}\" }}]\n\
-             subscriptions = [{{ api = \"orders:1.0.0\" }}]\n"
-        )
-    });
-    format!(
-        "{key_manager}\n[[apis]]\nname = \"orders\"\nversion = \"1.0.0\"\ncontext = \"/orders\"\nproduction = {{ urls = [\"{}\"] }}\n\
-         operations = [{{ method = \"GET\", path = \"/*\", scopes = {scopes} }}]\n{}",
-        origin.url(),
-        applications.concat()
-    )
+/// The key manager, and an API for its clients that needs these scopes.
+fn config(canaille: Config, scopes: &str, origin: &Origin) -> Config {
+    let orders = api("orders:1.0.0")
+        .to(&origin.url())
+        .operation(&format!("method = \"GET\", path = \"/*\", scopes = {scopes}"));
+    let clients = ["app-rsa", "app-eddsa", "app-opaque"];
+    clients.into_iter().fold(canaille.api(orders), |config, client| {
+        config.application(application(client).key("canaille", client))
+    })
 }
 
-fn discovered(canaille: &Canaille) -> String {
-    format!(
-        "[[key_managers]]\nname = \"canaille\"\ntype = \"CustomKeyManager\"\nwell_known_url = \"{}\"\nconsumer_key_claim = \"aud\"\n\
-         jwks_min_refetch = \"100ms\"\njwks_refresh = \"500ms\"\n",
+fn discovered(canaille: &Canaille) -> Config {
+    let lines = format!(
+        "type = \"CustomKeyManager\"\nwell_known_url = \"{}\"\nconsumer_key_claim = \"aud\"\n\
+         jwks_min_refetch = \"100ms\"\njwks_refresh = \"500ms\"",
         canaille.well_known()
-    )
+    );
+    Config::new().key_manager("canaille", &lines)
 }
 
 async fn status(gateway: &Gateway, token: &str) -> u16 {
@@ -56,7 +53,7 @@ async fn its_keys_are_found_and_followed_through_a_rotation() {
     let (first, second) = (Keys::new(), Keys::new());
     let mut canaille = Canaille::start(&first).await;
     let origin = Origin::start();
-    let gateway = Gateway::start(&file(&discovered(&canaille), "[]", &origin)).await;
+    let gateway = config(discovered(&canaille), "[]", &origin).start().await;
     gateway.ready().await;
     let old = [canaille.signed("app-rsa").await, canaille.signed("app-eddsa").await];
     for token in &old {
@@ -93,13 +90,9 @@ async fn its_keys_are_found_and_followed_through_a_rotation() {
 async fn it_is_asked_about_opaque_tokens() {
     let canaille = Canaille::shared().await;
     let origin = Origin::start();
-    let key_manager = format!(
-        "[[key_managers]]\nname = \"canaille\"\ntype = \"CustomKeyManager\"\nissuer = \"{}\"\ntoken_validation = \"introspection\"\n\
-         introspection_endpoint = \"{}\"\ncredentials = {{ username = \"gateway\", password = \"gateway-secret\" }}\nintrospection_cache = \"1s\"\n",
-        canaille.url(""),
-        canaille.url("/oauth/introspect")
-    );
-    let gateway = Gateway::start(&file(&key_manager, "[\"read\"]", &origin)).await;
+    let lines = format!("issuer = \"{}\"\nintrospection_cache = \"1s\"", canaille.url(""));
+    let asking = Config::new().asking("canaille", &canaille.url("/oauth/introspect"), &lines);
+    let gateway = config(asking, "[\"read\"]", &origin).start().await;
     let token = canaille.opaque().await;
     for _ in 0..3 {
         assert_eq!(status(&gateway, &token).await, 200);
@@ -118,13 +111,9 @@ async fn its_import_is_a_configuration() {
     let origin = Origin::start();
     let folder = tempfile::tempdir().unwrap();
     let token = canaille.signed("app-eddsa").await;
-    let sample = folder.path().join("sample");
-    std::fs::write(&sample, &token).unwrap();
-    let mut import = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    import.args(["import", &canaille.well_known(), "--name", "canaille", "--token"]).arg(&sample);
-    let told = tokio::task::spawn_blocking(move || import.output().expect("the program runs"))
-        .await
-        .unwrap();
+    std::fs::write(folder.path().join("sample"), &token).unwrap();
+    let import = ["import", &canaille.well_known(), "--name", "canaille", "--token", "sample"];
+    let told = portcullis(folder.path(), &import).await;
     let block = String::from_utf8(told.stdout).unwrap();
     assert_eq!(told.status.code(), Some(0));
     assert!(
@@ -141,7 +130,7 @@ async fn its_import_is_a_configuration() {
     );
     let block =
         block.replace("# consumer_key_claim = \"client_id\"", "consumer_key_claim = \"aud\"");
-    let gateway = Gateway::start(&file(&block, "[]", &origin)).await;
+    let gateway = config(Config::new().tables(&block), "[]", &origin).start().await;
     gateway.ready().await;
     assert_eq!(status(&gateway, &token).await, 200, "{block}");
 }

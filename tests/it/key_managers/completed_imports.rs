@@ -1,26 +1,19 @@
 //! `portcullis import --introspect --app --api`: what is printed is a whole file, which `check` finds no fault with and which runs.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
-use crate::support::gateway::{FRONT, Gateway};
+use crate::support::config::Config;
+use crate::support::gateway::Gateway;
 use crate::support::idp::Idp;
 use crate::support::origin::Origin;
+use crate::support::program::portcullis;
 
 const SECRET: &str = "gateway-secret";
 
 async fn program(folder: &Path, arguments: Vec<String>) -> Output {
-    let folder = folder.to_owned();
-    let run = move || {
-        Command::new(env!("CARGO_BIN_EXE_portcullis"))
-            .current_dir(folder)
-            .args(arguments)
-            .env_remove("PORTCULLIS_CONFIG")
-            .env_remove("PORTCULLIS_CLIENT_SECRET")
-            .output()
-            .expect("the program runs")
-    };
-    tokio::task::spawn_blocking(run).await.unwrap()
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    portcullis(folder, &arguments).await
 }
 
 fn words(arguments: &[&str]) -> Vec<String> {
@@ -68,8 +61,7 @@ async fn import_and_run(idp: &Idp, preset: &str, more: &[&str]) -> String {
     // with the listener of tests, which has a port of its own
     let (before, after) = file.split_once("[[listeners]]").expect("a listener");
     let after = after.split_once("[[apis]]").expect("an API").1;
-    let running = format!("{FRONT}{before}[[apis]]{after}");
-    std::fs::write(folder.path().join("gateway.toml"), running).unwrap();
+    Config::new().tables(&format!("{before}[[apis]]{after}")).write_to(folder.path());
     let path = folder.path().to_owned();
     let gateway = Gateway::start_in(&path, Some(folder)).await;
     gateway.ready().await;

@@ -4,7 +4,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::gateway::{FRONT, Gateway};
+use crate::support::config::{Config, api, application};
+use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 use crate::support::signer::Signer;
@@ -28,10 +29,8 @@ struct Stage {
 impl Stage {
     /// The addresses are ours, all else is as documented.
     async fn of(server: &str) -> Stage {
-        let (asked, backend, folder) =
-            (Origin::start(), Origin::start(), tempfile::tempdir().unwrap());
+        let (asked, backend) = (Origin::start(), Origin::start());
         let signer = Signer::new("key-1");
-        std::fs::write(folder.path().join("keys.json"), signer.jwks()).unwrap();
         let mut key_manager = block(server);
         let name = key_manager["name"].as_str().unwrap().to_owned();
         key_manager.insert("introspection_endpoint".into(), asked.url().into());
@@ -40,29 +39,14 @@ impl Stage {
             let file = toml::Table::from_iter([("jwks_file".to_owned(), "keys.json".into())]);
             key_manager.insert("certificates".into(), file.into());
         }
-        let list = toml::Table::from_iter([(
-            "key_managers".to_owned(),
-            toml::Value::Array(vec![key_manager.into()]),
-        )]);
-        let text = format!(
-            r#"{FRONT}
-{list}
-[[apis]]
-name = "t"
-version = "1.0.0"
-context = "/t"
-production = {{ urls = ["{}"] }}
-operations = [{{ method = "*", path = "/*", scopes = ["read"] }}]
-[[applications]]
-name = "app"
-keys = [{{ type = "production", key_manager = "{name}", consumer_key = "shop" }}]
-subscriptions = [{{ api = "t:1.0.0" }}]
-"#,
-            backend.url()
-        );
-        std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
-        let path = folder.path().to_owned();
-        let gateway = Gateway::start_in(&path, Some(folder)).await;
+        let served = api("t:1.0.0").to(&backend.url());
+        let gateway = Config::new()
+            .key_manager_table(key_manager)
+            .beside("keys.json", signer.jwks())
+            .api(served.operation("method = \"*\", path = \"/*\", scopes = [\"read\"]"))
+            .application(application("app").key(&name, "shop"))
+            .start()
+            .await;
         Stage { gateway, asked, signer, _backend: backend }
     }
 

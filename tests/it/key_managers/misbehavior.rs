@@ -9,7 +9,7 @@ use crate::support::config::{Config, api, application};
 use crate::support::gateway::{Gateway, json as body};
 use crate::support::origin::Origin;
 use crate::support::script::Script;
-use crate::support::signer::{Signer, claims};
+use crate::support::signer::{Signer, claims, key_set};
 
 const ISSUER: &str = "https://as.example";
 const PATH: &str = "/orders/1.0.0/1";
@@ -41,14 +41,6 @@ fn hundred_megabytes() -> Script {
     Script::bytes([head.to_vec(), vec![b' '; 1024 * 1024]].concat()).then_hang()
 }
 
-/// A key set of all of these signers' keys.
-fn keys(signers: &[&Signer]) -> String {
-    let all = signers
-        .iter()
-        .map(|signer| serde_json::from_str::<Value>(&signer.jwks()).unwrap()["keys"][0].take());
-    json!({ "keys": all.collect::<Vec<_>>() }).to_string()
-}
-
 fn token(signer: &Signer) -> String {
     signer.sign(&claims(ISSUER, "client", ""))
 }
@@ -78,7 +70,7 @@ fn fetches(result: &str) -> String {
 #[tokio::test]
 async fn known_keys_stay_and_unknown_ones_are_our_trouble() {
     let (known, unknown) = (Signer::new("known"), Signer::new("unknown"));
-    let both = keys(&[&known, &unknown]);
+    let both = key_set(&[&known, &unknown]);
     let server = Origin::serving(document(known.jwks()));
     let (elsewhere, backend) = (Origin::serving(document(both.clone())), Origin::start());
     let gateway = config(&jwks(&server), &backend).start().await;
@@ -183,7 +175,7 @@ async fn down_at_the_start_and_down_during_a_rotation() {
     assert_eq!(status(&gateway, &token(&known)).await, 200);
     assert!(gateway.metric_or_zero(&fetches("connect")).await > 0);
 
-    let _server = Origin::serving_at(address, document(keys(&[&known, &unknown])));
+    let _server = Origin::serving_at(address, document(key_set(&[&known, &unknown])));
     rested().await;
     assert_eq!(status(&gateway, &token(&unknown)).await, 200);
 }
@@ -193,7 +185,7 @@ async fn one_key_does_not_spoil_the_others() {
     is_in_the_manual("a key set in which one key is garbage");
     is_in_the_manual("one `kid` for two keys");
     let (good, first, second) = (Signer::new("good"), Signer::new("twice"), Signer::new("twice"));
-    let mut set: Value = serde_json::from_str(&keys(&[&good, &first, &second])).unwrap();
+    let mut set: Value = serde_json::from_str(&key_set(&[&good, &first, &second])).unwrap();
     for garbage in [
         json!(7),
         json!({ "kty": "RSA", "n": "!", "e": "AQAB", "kid": "bad" }),
@@ -297,7 +289,7 @@ async fn a_discovery_document_of_another_issuer() {
     gateway.ready().await;
     assert_eq!(status(&gateway, &token(&known)).await, 200);
     server.always(discovery("https://evil.example"));
-    key_server.always(document(keys(&[&known, &other])));
+    key_server.always(document(key_set(&[&known, &other])));
     rested().await;
     assert_eq!(status(&gateway, &token(&other)).await, 503, "its keys are not looked at");
     assert_eq!(status(&gateway, &token(&known)).await, 200);

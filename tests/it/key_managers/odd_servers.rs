@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256};
@@ -15,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::support::config::{Config, api, application};
 use crate::support::gateway::json as body;
 use crate::support::origin::Origin;
+use crate::support::program::command;
 use crate::support::script::Script;
 use crate::support::signer::{Signer, claims};
 
@@ -202,8 +202,7 @@ async fn a_discovery_document_for_all_tenants_is_no_issuer() {
 
 /// `portcullis check` in this folder and environment: whether it is content, and what it prints.
 fn check(folder: &Path, options: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    command.current_dir(folder).arg("check").args(options).env_remove("PORTCULLIS_CONFIG");
+    let mut command = command(folder, &[&["check"], options].concat());
     for name in ["NO_PROXY", "no_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
         command.env_remove(name);
     }

@@ -1,37 +1,27 @@
 //! A template whose organizations are asked about tokens with credentials of their own.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use crate::support::gateway::{FRONT, Gateway};
+use crate::support::config::{Config, api, application};
+use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
+use crate::support::password::basic;
 use crate::support::script::Script;
 
-fn file(server: &str, more: &str) -> String {
-    format!(
-        r#"
-[[key_managers]]
-name = "is"
-type = "WSO2-IS-7"
+fn config(server: &str, more: &str) -> Config {
+    let template = format!(
+        r#"type = "WSO2-IS-7"
 issuer = "{server}/t/{{tenant}}/o/{{org}}/oauth2/token"
 token_validation = "introspection"
 introspection_endpoint = "{server}/t/{{tenant}}/o/{{org}}/oauth2/introspect"
 introspection_cache = "0s"
 organizations = ["carbon.super/org-a", "carbon.super/org-b", "carbon.super/org-c"]
-{more}
-[[apis]]
-name = "any"
-version = "1"
-context = "/any"
-production = {{ urls = ["{server}"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-[[applications]]
-name = "app"
-keys = [{{ type = "production", key_manager = "is", consumer_key = "client" }}]
-subscriptions = [{{ api = "any:1" }}]
-"#
-    )
+{more}"#
+    );
+    Config::new()
+        .key_manager("is", &template)
+        .api(api("any:1").to(server))
+        .application(application("app").key("is", "client"))
 }
 
 const FOR: &str = r#"credentials_for = [
@@ -42,22 +32,14 @@ const FOR: &str = r#"credentials_for = [
 const SHARED: &str = r#"credentials = { username = "shared", password = "s" }"#;
 
 async fn start(server: &Origin, more: &str) -> Gateway {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("credentials")).unwrap();
-    std::fs::write(folder.path().join("b-secret"), "of b\n").unwrap();
-    for (name, content) in [
-        ("gateway.toml", format!("{FRONT}{}", file(&server.url(), more))),
-        ("a.toml", "username = \"of-a\"\npassword = \"a+a\"\n".to_owned()),
-        (
-            "credentials/b.toml",
-            "[credentials]\nusername = \"of-b\"\npassword = { file = \"b-secret\" }\nmethod = \"basic\"\n"
-                .to_owned(),
-        ),
-    ] {
-        std::fs::write(folder.path().join(name), content).unwrap();
-    }
-    let path = folder.path().to_owned();
-    Gateway::start_in(&path, Some(folder)).await
+    let of_b = "[credentials]\nusername = \"of-b\"\npassword = { file = \"b-secret\" }\n\
+                method = \"basic\"\n";
+    config(&server.url(), more)
+        .beside("a.toml", "username = \"of-a\"\npassword = \"a+a\"\n")
+        .beside("b-secret", "of b\n")
+        .beside("credentials/b.toml", of_b)
+        .start()
+        .await
 }
 
 #[tokio::test]
@@ -73,23 +55,21 @@ async fn each_organization_is_asked_with_its_own() {
         .map(|request| (request.target.clone(), request.values("authorization")[0].to_owned()))
         .collect();
     asked.sort();
-    let wanted = [("org-a", "of-a:a+a"), ("org-b", "of-b:of%20b"), ("org-c", "shared:s")];
+    let wanted = [("org-a", "of-a", "a+a"), ("org-b", "of-b", "of%20b"), ("org-c", "shared", "s")];
     let wanted: Vec<(String, String)> = wanted
         .iter()
-        .map(|(organization, pair)| {
-            (
-                format!("/t/carbon.super/o/{organization}/oauth2/introspect"),
-                format!("Basic {}", STANDARD.encode(pair)),
-            )
+        .map(|(organization, user, password)| {
+            let target = format!("/t/carbon.super/o/{organization}/oauth2/introspect");
+            (target, basic(user, password))
         })
         .collect();
     assert_eq!(asked, wanted);
     // a changed file is a change of the configuration
     std::fs::write(gateway.folder().join("a.toml"), "username = \"of-a\"\npassword = \"new\"\n")
         .unwrap();
-    gateway.reload(&file(&server.url(), &format!("{SHARED}\n{FOR}"))).await.unwrap();
+    gateway.change(&config(&server.url(), &format!("{SHARED}\n{FOR}"))).await.unwrap();
     assert_eq!(gateway.get("/any/1/x", Some("opaque")).await.status(), 401);
-    let renewed = format!("Basic {}", STANDARD.encode("of-a:new"));
+    let renewed = basic("of-a", "new");
     assert!(server.received().iter().any(|request| request.values("authorization") == [&*renewed]));
 }
 
@@ -110,7 +90,7 @@ async fn an_organization_without_credentials_is_told_by_name() {
         (both.replace("a.toml", "broken.toml"), "not TOML"),
         (both.replace("file = \"a.toml\"", "path = \"a.toml\""), "credentials_for"),
     ] {
-        let report = gateway.reload(&file(&server.url(), &more)).await.unwrap_err();
+        let report = gateway.change(&config(&server.url(), &more)).await.unwrap_err();
         assert!(report.contains(words), "{more}: {report}");
         assert!(!report.contains("of b"), "no secret: {report}");
     }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::config::{Config, api, application};
-use crate::support::gateway::{Gateway, json};
+use crate::support::gateway::json;
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 use crate::support::signer::{Signer, claims};
@@ -74,7 +74,7 @@ async fn each_organization_is_believed_for_itself() {
 
 #[tokio::test]
 async fn a_template_says_what_its_braces_stand_for() {
-    let gateway = Gateway::start("").await;
+    let gateway = Config::least().start().await;
     let good = config("https://is.example", "http://127.0.0.1:1").to_string();
     let wrong = [
         ("organizations = [\"carbon.super/org-a\", \"carbon.super/org-b\"]\n", ""),

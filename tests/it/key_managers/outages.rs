@@ -137,7 +137,7 @@ async fn a_flood_of_unknown_kids_is_three_fetches() {
     let seldom = config(&idp, "okta", "Okta", &origin)
         .to_string()
         .replace("jwks_min_refetch = \"100ms\"", "jwks_min_refetch = \"30s\"");
-    gateway.reload_whole(&seldom).await.unwrap();
+    gateway.reload(&seldom).await.unwrap();
     gateway.ready().await;
     let before = idp.stats("okta").await["jwks"];
     let forged: Vec<String> = (0..50)

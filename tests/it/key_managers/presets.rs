@@ -1,9 +1,8 @@
 //! Every product's tokens get through with the default claims of its key manager type or a documented override, and are
 //! refused once the server has dropped the key that signed them.
 
-use std::fmt::Write;
-
-use crate::support::gateway::{FRONT, Gateway, json};
+use crate::support::config::{Config, api, application};
+use crate::support::gateway::json;
 use crate::support::idp::Idp;
 use crate::support::origin::Origin;
 
@@ -23,30 +22,21 @@ const PRESETS: [(&str, &str, &str); 10] = [
     ("generic", "CustomKeyManager", "consumer_key_claim = \"client_id\""),
 ];
 
-fn file(idp: &Idp, origin: &Origin) -> String {
-    let mut text = String::new();
-    for (preset, kind, extra) in PRESETS {
+/// The API that every preset's client may use.
+fn orders(origin: &Origin) -> Config {
+    Config::new().api(api("orders:1.0.0").to(&origin.url()))
+}
+
+fn config(idp: &Idp, origin: &Origin) -> Config {
+    PRESETS.into_iter().fold(orders(origin), |config, (preset, kind, extra)| {
         let (issuer, jwks) = (idp.issuer(preset), idp.jwks(preset));
-        let _ = write!(
-            text,
-            "[[key_managers]]\nname = \"{preset}\"\ntype = \"{kind}\"\nissuer = \"{issuer}\"\ncertificates = {{ jwks = \"{jwks}\" }}\n\
-             jwks_min_refetch = \"50ms\"\n{extra}\n"
+        let source = format!(
+            "type = \"{kind}\"\nissuer = \"{issuer}\"\ncertificates = {{ jwks = \"{jwks}\" }}\n\
+             jwks_min_refetch = \"50ms\"\n{extra}"
         );
-        let consumer_key = idp.consumer_key(preset);
-        let _ = write!(
-            text,
-            "[[applications]]\nname = \"app-{preset}\"\n\
-             keys = [{{ type = \"production\", key_manager = \"{preset}\", consumer_key = \"{consumer_key}\" }}]\n\
-             subscriptions = [{{ api = \"orders:1.0.0\" }}]\n"
-        );
-    }
-    let _ = write!(
-        text,
-        "[[apis]]\nname = \"orders\"\nversion = \"1.0.0\"\ncontext = \"/orders\"\n[apis.production]\nurls = [\"{}\"]\n\
-         [[apis.operations]]\nmethod = \"GET\"\npath = \"/*\"\n",
-        origin.url()
-    );
-    text
+        let app = application(&format!("app-{preset}")).key(preset, idp.consumer_key(preset));
+        config.key_manager(preset, &source).application(app)
+    })
 }
 
 #[tokio::test]
@@ -54,7 +44,7 @@ async fn every_preset_passes_and_is_refused_when_its_key_is_gone() {
     let names: Vec<&str> = PRESETS.iter().map(|(preset, ..)| *preset).collect();
     let idp = Idp::start(&names).await;
     let origin = Origin::start();
-    let gateway = Gateway::start(&file(&idp, &origin)).await;
+    let gateway = config(&idp, &origin).start().await;
     gateway.ready().await;
     for preset in names {
         let token = idp.token(preset).await;
@@ -119,19 +109,11 @@ async fn what_the_manual_says_for_each_product_is_enough() {
                 .insert("jwks".to_owned(), idp.jwks(&preset).into());
         }
         let name = key_manager["name"].as_str().unwrap().to_owned();
-        let whole = toml::Table::from_iter([(
-            "key_managers".to_owned(),
-            toml::Value::Array(vec![key_manager.into()]),
-        )]);
-        let api = format!(
-            "[[apis]]\nname = \"orders\"\nversion = \"1.0.0\"\ncontext = \"/orders\"\nproduction = {{ urls = [\"{}\"] }}\n\
-             operations = [{{ method = \"GET\", path = \"/*\" }}]\n[[applications]]\nname = \"app\"\n\
-             keys = [{{ type = \"production\", key_manager = \"{name}\", consumer_key = \"{}\" }}]\n\
-             subscriptions = [{{ api = \"orders:1.0.0\" }}]\n",
-            origin.url(),
-            idp.consumer_key(&preset)
-        );
-        let gateway = Gateway::start(&format!("{whole}\n{api}")).await;
+        let gateway = orders(&origin)
+            .key_manager_table(key_manager)
+            .application(application("app").key(&name, idp.consumer_key(&preset)))
+            .start()
+            .await;
         gateway.ready().await;
         let answer = gateway.get("/orders/1.0.0/1", Some(&idp.token(&preset).await)).await;
         assert_eq!(answer.status(), 200, "{preset}: {:?}", answer.body());
@@ -142,24 +124,14 @@ async fn what_the_manual_says_for_each_product_is_enough() {
 async fn the_discovery_document_is_enough() {
     let idp = Idp::start(&["okta", "keycloak"]).await;
     let origin = Origin::start();
-    let mut text = String::new();
+    let mut config = orders(&origin);
     for (preset, kind) in [("okta", "Okta"), ("keycloak", "KeyCloak")] {
-        let _ = write!(
-            text,
-            "[[key_managers]]\nname = \"{preset}\"\ntype = \"{kind}\"\nwell_known_url = \"{}\"\n[[applications]]\nname = \"{preset}\"\n\
-             keys = [{{ type = \"production\", key_manager = \"{preset}\", consumer_key = \"{}\" }}]\n\
-             subscriptions = [{{ api = \"orders:1.0.0\" }}]\n",
-            idp.well_known(preset),
-            idp.consumer_key(preset)
-        );
+        let url = idp.well_known(preset);
+        config = config
+            .key_manager(preset, &format!("type = \"{kind}\"\nwell_known_url = \"{url}\""))
+            .application(application(preset).key(preset, idp.consumer_key(preset)));
     }
-    let _ = write!(
-        text,
-        "[[apis]]\nname = \"orders\"\nversion = \"1.0.0\"\ncontext = \"/orders\"\n[apis.production]\nurls = [\"{}\"]\n\
-         [[apis.operations]]\nmethod = \"GET\"\npath = \"/*\"\n",
-        origin.url()
-    );
-    let gateway = Gateway::start(&text).await;
+    let gateway = config.start().await;
     for preset in ["okta", "keycloak"] {
         // not waited for readiness: the first request waits for the first fetch
         let token = idp.token(preset).await;
@@ -172,31 +144,21 @@ async fn the_discovery_document_is_enough() {
 async fn keys_behind_tls_are_trusted_by_their_own_authority_only() {
     let idp = Idp::start(&["secure"]).await;
     let origin = Origin::start();
-    let file = |ca: &str| {
-        format!(
-            "{FRONT}[[key_managers]]\nname = \"secure\"\nissuer = \"{}\"\ncertificates = {{ jwks = \"{}\" }}\n\
-             consumer_key_claim = \"client_id\"\n{ca}\n[[applications]]\nname = \"app\"\n\
-             keys = [{{ type = \"production\", key_manager = \"secure\", consumer_key = \"{}\" }}]\n\
-             subscriptions = [{{ api = \"orders:1.0.0\" }}]\n[[apis]]\nname = \"orders\"\nversion = \"1.0.0\"\ncontext = \"/orders\"\n\
-             production = {{ urls = [\"{}\"] }}\noperations = [{{ method = \"GET\", path = \"/*\" }}]\n",
-            idp.issuer("secure"),
-            idp.jwks("secure"),
-            idp.consumer_key("secure"),
-            origin.url()
-        )
+    let config = |ca: &str| {
+        let (issuer, jwks) = (idp.issuer("secure"), idp.jwks("secure"));
+        let source = format!("issuer = \"{issuer}\"\ncertificates = {{ jwks = \"{jwks}\" }}\n{ca}");
+        orders(&origin)
+            .key_manager("secure", &format!("consumer_key_claim = \"client_id\"\n{source}"))
+            .application(application("app").key("secure", idp.consumer_key("secure")))
     };
     let token = idp.token("secure").await;
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("idp-ca.crt"), idp.ca("secure")).unwrap();
-    std::fs::write(folder.path().join("gateway.toml"), file("ca = \"idp-ca.crt\"")).unwrap();
-    let gateway = Gateway::start_in(folder.path(), None).await;
+    let trusting = config("ca = \"idp-ca.crt\"").beside("idp-ca.crt", idp.ca("secure"));
+    let gateway = trusting.start().await;
     let answer = gateway.get("/orders/1.0.0/1", Some(&token)).await;
     assert_eq!(answer.status(), 200, "{:?}", answer.body());
     drop(gateway);
 
-    let stranger = tempfile::tempdir().unwrap();
-    std::fs::write(stranger.path().join("gateway.toml"), file("")).unwrap();
-    let gateway = Gateway::start_in(stranger.path(), None).await;
+    let gateway = config("").start().await;
     assert_eq!(gateway.get("/orders/1.0.0/1", Some(&token)).await.status(), 503);
     let ready = gateway.management("GET", "/readyz").await;
     assert!(

@@ -2,7 +2,7 @@
 //!
 //! Their documents, keys, tokens and introspection answers are played unchanged, so signatures and claims are real.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::json;
 
@@ -10,6 +10,7 @@ use super::documented::block;
 use crate::support::config::{Config, api, application};
 use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
+use crate::support::program::command;
 use crate::support::recorded::Recorded;
 use crate::support::until;
 
@@ -38,11 +39,9 @@ impl Stage {
         let changes = format!("proxy = \"{}\"\n{more}\n{lines}", server.url());
         key_manager.extend(changes.parse::<toml::Table>().unwrap());
         let name = key_manager["name"].as_str().unwrap().to_owned();
-        let list = toml::Value::Array(vec![key_manager.into()]);
-        let tables = toml::Table::from_iter([("key_managers".to_owned(), list)]);
         let served = api("t:1.0.0").to(&backend.url());
         let mut config = Config::new()
-            .tables(&tables.to_string())
+            .key_manager_table(key_manager)
             .api(served.operation("method = \"*\", path = \"/*\", scopes = [\"read\"]"));
         for client in CLIENTS {
             config = config.application(application(client).key(&name, client));
@@ -312,9 +311,8 @@ async fn imported(stage: &Stage, discovery: &str, sample: &str, more: &[&str]) -
 
 /// Runs a command of the binary in the gateway's folder, behind the proxy that plays.
 async fn program(stage: &Stage, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    command.current_dir(stage.gateway.folder()).args(arguments);
-    command.env_remove("PORTCULLIS_CONFIG").env_remove("NO_PROXY").env_remove("no_proxy");
+    let mut command = command(stage.gateway.folder(), arguments);
+    command.env_remove("NO_PROXY").env_remove("no_proxy");
     command.env("HTTP_PROXY", stage.server.url()).env("http_proxy", stage.server.url());
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }

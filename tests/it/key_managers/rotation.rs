@@ -16,7 +16,7 @@ use crate::support::gateway::json as body;
 use crate::support::idp::Idp;
 use crate::support::origin::Origin;
 use crate::support::script::Script;
-use crate::support::signer::{Signer, claims};
+use crate::support::signer::{Signer, claims, key_set};
 
 const PATH: &str = "/orders/1.0.0/1";
 const ISSUER: &str = "https://as.example";
@@ -56,11 +56,7 @@ fn of(signer: &Signer) -> String {
 }
 
 fn keys(signers: &[&Signer]) -> Script {
-    let each = signers
-        .iter()
-        .map(|signer| serde_json::from_str::<Value>(&signer.jwks()).unwrap()["keys"][0].take());
-    let set = json!({ "keys": each.collect::<Vec<_>>() }).to_string();
-    Script::answer(200, &[("Content-Type", "application/jwk-set+json")], set)
+    Script::answer(200, &[("Content-Type", "application/jwk-set+json")], key_set(signers))
 }
 
 fn seconds(answer: &Response<bytes::Bytes>) -> u64 {

@@ -1,12 +1,12 @@
 //! Keys that name a template: who acts as their application, and what `check` says of it.
 
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::json;
 
 use crate::support::config::{Application, Config, api, application};
 use crate::support::origin::Origin;
+use crate::support::program::command;
 use crate::support::script::Script;
 use crate::support::signer::{Signer, claims};
 
@@ -36,12 +36,7 @@ fn of_one(application: Application) -> Application {
 
 /// The exit code and the report of `portcullis check`.
 fn check(folder: &Path) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
-        .current_dir(folder)
-        .arg("check")
-        .env_remove("PORTCULLIS_CONFIG")
-        .output()
-        .expect("the program runs");
+    let output = command(folder, &["check"]).output().unwrap();
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 

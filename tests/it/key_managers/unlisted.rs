@@ -276,7 +276,7 @@ async fn live_organizations_outlive_reloads_and_revocations_reach_them() {
         "organization_pattern = \"carbon[.]super/org-[a-z0-9-]+\"\nmax_new_organizations = 1",
         "organizations = [\"carbon.super/org-z\"]",
     );
-    stage.gateway.reload_whole(&without).await.unwrap();
+    stage.gateway.reload(&without).await.unwrap();
     assert_eq!(stage.status(&stage.token("org-a", "shared")).await, 401);
 }
 
@@ -284,9 +284,9 @@ async fn live_organizations_outlive_reloads_and_revocations_reach_them() {
 async fn a_pattern_stands_where_it_can_choose_nothing_else() {
     const PATTERN: &str = "organization_pattern = \"carbon[.]super/org-[a-z0-9-]+\"";
     const ISSUER: &str = "https://is.example/t/{tenant}/o/{org}/oauth2/token";
-    let gateway = Gateway::start("").await;
+    let gateway = Config::least().start().await;
     let good = config("https://is.example", "http://127.0.0.1:1", "").to_string();
-    gateway.reload_whole(&good).await.unwrap();
+    gateway.reload(&good).await.unwrap();
     let jwks = "jwks = \"https://is.example/t/{tenant}/o/{org}/oauth2/jwks\"";
     let wrong = [
         (PATTERN, "organization_pattern = \"(\""),

@@ -10,17 +10,13 @@ use crate::support::gateway::json as body;
 use crate::support::origin::Origin;
 use crate::support::program::Program;
 use crate::support::script::Script;
-use crate::support::signer::{Signer, claims};
+use crate::support::signer::{Signer, claims, key_set};
 
 const PATH: &str = "/orders/1.0.0/1";
 const ISSUER: &str = "https://as.example";
 
 fn keys(signers: &[&Signer]) -> Script {
-    let each = signers
-        .iter()
-        .map(|signer| serde_json::from_str::<Value>(&signer.jwks()).unwrap()["keys"][0].take());
-    let set = json!({ "keys": each.collect::<Vec<_>>() }).to_string();
-    Script::answer(200, &[("Content-Type", "application/jwk-set+json")], set)
+    Script::answer(200, &[("Content-Type", "application/jwk-set+json")], key_set(signers))
 }
 
 /// Claims with some that are others.
@@ -222,13 +218,11 @@ async fn the_certificate_of_a_server_that_introspects_is_known() {
     let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     params.not_after = rcgen::date_time_ymd(2090, 1, 1);
     let certificate = params.self_signed(&key).unwrap().pem();
-    let secure = "[[listeners]]\nname = \"https\"\naddress = \"127.0.0.1:0\"\n\
-                  tls = { certificate = \"own.crt\", key = \"own.key\" }";
     let front = Config::new()
-        .tables(secure)
+        .tls_listener("https", "")
         .api(api("introspect:1").to(&server.url()).open())
-        .beside("own.crt", &certificate)
-        .beside("own.key", key.serialize_pem())
+        .beside("certs/gateway.crt", &certificate)
+        .beside("certs/gateway.key", key.serialize_pem())
         .start()
         .await;
     let port = front.at("https").port();
@@ -251,11 +245,8 @@ async fn the_certificate_of_a_server_that_introspects_is_known() {
 async fn the_log_tells_of_each_once() {
     let (old, new) = (Signer::new("old"), Signer::new("new"));
     let (server, backend) = (Origin::serving(keys(&[&old])), Origin::start());
-    let more = format!(
-        "[[key_managers]]\nname = \"as\"\nissuer = \"{ISSUER}\"\ncertificates = {{ jwks = \"{}\" }}\n",
-        server.url()
-    );
-    let mut program = Program::new(&backend.url(), &more);
+    let lines = format!("issuer = \"{ISSUER}\"\ncertificates = {{ jwks = \"{}\" }}", server.url());
+    let mut program = Program::of(&backend.url(), "", |config| config.key_manager("as", &lines));
     program.start();
     program.wait_until_ready();
     let url = format!("http://127.0.0.1:{}/production-only/1.0.0/x", program.port);

@@ -3,27 +3,27 @@
 use std::fs;
 
 use crate::operations::control::run;
-use crate::support::gateway::FRONT;
+use crate::support::config::{Config, api};
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 use crate::support::signer::Signer;
 
-fn file(server: &str, more: &str) -> String {
-    format!(
-        "{FRONT}[[key_managers]]\nname = \"km\"\nissuer = \"https://i\"\ncertificates = {{ jwks_file = \"keys.json\" }}\n\
-         request_timeout = \"1s\"\nintrospection_endpoint = \"{server}/introspect\"\n{more}\n\
-         [[apis]]\nname = \"t\"\nversion = \"1.0.0\"\ncontext = \"/t\"\nproduction = {{ urls = [\"http://127.0.0.1:1\"] }}\n\
-         operations = [{{ method = \"*\", path = \"/*\" }}]\n"
-    )
+/// A gateway's file with one key manager, whose server is this one.
+fn config(server: &str, more: &str) -> Config {
+    let asked = format!(
+        "request_timeout = \"1s\"\nintrospection_endpoint = \"{server}/introspect\"\n{more}"
+    );
+    Config::new()
+        .signed_by("km", "https://i", &Signer::new("k"), &asked)
+        .api(api("t:1.0.0").to("http://127.0.0.1:1"))
 }
 
 #[tokio::test]
 async fn introspection_is_tried_and_the_exit_code_says_what_came_of_it() {
     let (server, folder) = (Origin::start(), tempfile::tempdir().unwrap());
-    fs::write(folder.path().join("keys.json"), Signer::new("k").jwks()).unwrap();
     let credentials =
         "credentials = { username = \"gw\", password = \"secret-of-gw\" }\naudiences = [\"us\"]";
-    fs::write(folder.path().join("gateway.toml"), file(&server.url(), credentials)).unwrap();
+    config(&server.url(), credentials).write_to(folder.path());
     let json = [("Content-Type", "application/json")];
     for (script, code, words) in [
         (Script::answer(200, &json, r#"{"active":false}"#), 0, "/introspect answers"),
@@ -52,7 +52,7 @@ async fn introspection_is_tried_and_the_exit_code_says_what_came_of_it() {
     let (exit, _, told) = run(folder.path(), &["check"]).await;
     assert_eq!(exit, Some(0));
     assert!(told.contains("no application is subscribed to API t 1.0.0"), "{told}");
-    fs::write(folder.path().join("gateway.toml"), file(&server.url(), "")).unwrap();
+    config(&server.url(), "").write_to(folder.path());
     let (exit, _, told) = run(folder.path(), &["check"]).await;
     assert_eq!(exit, Some(0));
     for words in ["`introspection_endpoint` has no effect", "no audience is checked"] {

@@ -13,7 +13,9 @@ use serde_json::json;
 
 use crate::support::bank::{self, ISSUER};
 use crate::support::client::{Client, Protocol};
+use crate::support::config::{Config, api, application};
 use crate::support::origin::Origin;
+use crate::support::program::free_port;
 use crate::support::redis::Redis;
 use crate::support::script::Script;
 use crate::support::signer::{Signer, claims};
@@ -29,10 +31,6 @@ fn library() -> PathBuf {
     found.expect("libfaketime of the package faketime")
 }
 
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// A gateway of its own process, whose time of day is set by a file.
 struct Gateway {
     folder: tempfile::TempDir,
@@ -44,15 +42,14 @@ struct Gateway {
 }
 
 impl Gateway {
-    /// With more lines at the end of the file, at this distance from the real time.
-    async fn start(more: &str, distance: &str) -> Gateway {
+    /// With a changed file of the bank, at this distance from the real time.
+    async fn start(change: impl FnOnce(Config) -> Config, distance: &str) -> Gateway {
         let (port, management) = (free_port(), free_port());
         let (backend, signer) = (Origin::start(), Signer::new("key-1"));
         let folder = tempfile::tempdir().unwrap();
-        bank::config(&backend.url(), &backend.url(), &signer)
+        change(bank::config(&backend.url(), &backend.url(), &signer))
             .listener(&format!("address = \"127.0.0.1:{port}\""))
             .management(&format!("address = \"127.0.0.1:{management}\""))
-            .tables(more)
             .write_to(folder.path());
         let mut gateway =
             Gateway { folder, signer, _backend: backend, port, management, child: None };
@@ -186,7 +183,7 @@ fn token(signer: &Signer, id: &str, seconds: u64) -> String {
 
 #[tokio::test]
 async fn a_revoked_token_stays_revoked() {
-    let mut gateway = Gateway::start("", "+0s").await;
+    let mut gateway = Gateway::start(|config| config, "+0s").await;
     let token = gateway.token("one", 3600);
     assert_eq!(gateway.status(PATH, &token).await, 200);
     gateway.revoke(&token).await;
@@ -210,33 +207,16 @@ async fn budgets_recover_and_caches_end_in_time() {
     let answer = json!({ "active": true, "client_id": "app-key", "exp": exp }).to_string();
     let server =
         Origin::serving(Script::answer(200, &[("Content-Type", "application/json")], answer));
-    let asked = format!(
-        r#"
-[[key_managers]]
-name = "opaque"
-type = "WSO2-IS-7"
-token_validation = "introspection"
-introspection_endpoint = "{0}"
-introspection_cache = "1s"
-credentials = {{ username = "gateway", password = "secret" }}
-[[apis]]
-name = "asked"
-version = "1"
-context = "/asked"
-key_managers = ["opaque"]
-production = {{ urls = ["{0}"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-[[applications]]
-name = "app-of-opaque"
-keys = [{{ type = "production", key_manager = "opaque", consumer_key = "app-key" }}]
-subscriptions = [{{ api = "asked:1" }}]
-[limits]
-max_forged_tokens = 60
-unknown_tokens = {{ requests = 2, per = "1s" }}
-"#,
-        server.url()
-    );
-    let gateway = Gateway::start(&asked, "+2h").await;
+    let lines = "type = \"WSO2-IS-7\"\nintrospection_cache = \"1s\"";
+    let asked = api("asked:1").to(&server.url()).lines("key_managers = [\"opaque\"]");
+    let app = application("app-of-opaque").key("opaque", "app-key").subscribed("asked:1");
+    let limits =
+        "[limits]\nmax_forged_tokens = 60\nunknown_tokens = { requests = 2, per = \"1s\" }";
+    let change = |config: Config| {
+        let config = config.asking("opaque", &server.url(), lines).tables(limits);
+        config.api(asked).application(app)
+    };
+    let gateway = Gateway::start(change, "+2h").await;
     assert_eq!(gateway.status("/asked/1/x", "vouched").await, 200);
     server.always(Script::answer(
         200,
@@ -254,27 +234,16 @@ unknown_tokens = {{ requests = 2, per = "1s" }}
 
 #[tokio::test]
 async fn a_quota_holds_whatever_the_clock_does() {
-    let counted = |name: &str, per: &str| {
-        format!(
-            r#"
-[[throttling_policies]]
-name = "{name}"
-level = "advanced"
-requests = 2
-per = "{per}"
-[[apis]]
-name = "{name}"
-version = "1"
-context = "/{name}"
-policy = "{name}"
-subscription_required = false
-production = {{ urls = ["http://127.0.0.1:9"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-"#
-        )
+    let counted = |config: Config, name: &str, per: &str| {
+        let policy = format!(
+            "[[throttling_policies]]\nname = \"{name}\"\nlevel = \"advanced\"\n\
+             requests = 2\nper = \"{per}\""
+        );
+        let api = api(&format!("{name}:1")).to("http://127.0.0.1:9").without_subscription();
+        config.tables(&policy).api(api.lines(&format!("policy = \"{name}\"")))
     };
-    let gateway =
-        Gateway::start(&format!("{}{}", counted("hour", "1h"), counted("day", "1d")), "+0s").await;
+    let both = |config| counted(counted(config, "hour", "1h"), "day", "1d");
+    let gateway = Gateway::start(both, "+0s").await;
     let mut claims = claims(ISSUER, "good", "accounts:read");
     let now = jsonwebtoken::get_current_timestamp();
     claims["iat"] = json!(now - 10_000);
@@ -304,19 +273,20 @@ operations = [{{ method = "GET", path = "/*" }}]
 #[tokio::test]
 async fn one_wrong_clock_does_not_empty_what_gateways_share() {
     let redis = Redis::start();
-    let channel = format!("\n[revocation]\nchannel = \"{}\"\n", redis.address(""));
-    let right = Gateway::start(&channel, "+0s").await;
+    let table = format!("[revocation]\nchannel = \"{}\"", redis.address(""));
+    let channel = |config: Config| config.tables(&table);
+    let right = Gateway::start(channel, "+0s").await;
     right.metric_becomes("portcullis_revocation_channel_up 1").await;
     let token = right.token("shared", 3600);
     right.revoke(&token).await;
     right.metric_becomes("portcullis_revocation_channel_published_total 1").await;
-    let wrong = Gateway::start(&channel, "+3650d").await;
+    let wrong = Gateway::start(channel, "+3650d").await;
     wrong.metric_becomes("portcullis_revocation_channel_up 1").await;
     let held = redis.call("ZCARD {portcullis}:revocations").unwrap();
     assert_eq!(held, redis::Value::Int(1));
     assert!(wrong.log().contains("differ by more than a minute"), "{}", wrong.log());
     // a gateway that comes later still learns of it
-    let late = Gateway::start(&channel, "+0s").await;
+    let late = Gateway::start(channel, "+0s").await;
     std::fs::write(late.folder().join("keys.json"), right.signer.jwks()).unwrap();
     late.metric_becomes("portcullis_revocation_channel_up 1").await;
     late.metric_becomes("portcullis_revocations{kind=\"token\"} 1").await;

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use bytes::Bytes;
 use http::Request;
@@ -14,19 +14,13 @@ use crate::operations::takeover::{Service, binary, eventually};
 use crate::revocation::journal::Stage;
 use crate::support::bank::Bank;
 use crate::support::config::{Config, api};
+use crate::support::program::portcullis;
 
 /// Runs a command in a folder: the exit code, what was said, and what was complained of.
 pub(super) async fn run(folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let Output { status, stdout, stderr } = output(folder, arguments).await;
+    let Output { status, stdout, stderr } = portcullis(folder, arguments).await;
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (status.code(), text(stdout), text(stderr))
-}
-
-async fn output(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    command.current_dir(folder).args(arguments);
-    command.env_remove("PORTCULLIS_CONFIG").env_remove("PORTCULLIS_TOKEN");
-    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 
 #[tokio::test]
@@ -48,9 +42,8 @@ async fn a_reload_works_without_a_management_listener() {
     assert!(code == Some(2) && told.contains("contxt"), "{code:?} {told}");
 
     // of four APIs one is left
-    let (start, _) = whole.split_once("[[apis]]").unwrap();
-    let one = api("a:1").open().to("http://127.0.0.1:1");
-    fs::write(&path, format!("{start}{one}")).unwrap();
+    let one = bank.config.clone().without_apis().api(api("a:1").open().to("http://127.0.0.1:1"));
+    fs::write(&path, one.to_string()).unwrap();
     let (code, _, told) = run(folder, &["check"]).await;
     assert_eq!(code, Some(0));
     assert!(told.contains("would refuse a reload") && told.contains("take away"), "{told}");

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
+use crate::support::config::api;
 use crate::support::frames::{self, Frames, kind};
 use crate::support::origin::Origin;
 use crate::support::program::{Program, wait_until};
@@ -13,12 +14,9 @@ use crate::support::within;
 const PATH: &str = "/slow/1.0.0/x";
 
 fn program(origin: &Origin) -> Program {
-    let slow = format!(
-        "[[apis]]\nname = \"slow\"\nversion = \"1.0.0\"\ncontext = \"/slow\"\n\
-         production = {{ urls = [\"{}\"] }}\noperations = [{{ method = \"GET\", path = \"/*\", auth = \"none\" }}]\n",
-        origin.url()
-    );
-    let program = Program::new(&origin.url(), &slow);
+    let program = Program::of(&origin.url(), "", |config| {
+        config.api(api("slow:1.0.0").open().to(&origin.url()))
+    });
     program.edit("name = \"http\"\n", "name = \"http\"\nmax_connections = 20000\n");
     program
 }

@@ -1,29 +1,21 @@
 //! `portcullis explain` beside a gateway: what it kept, whom it would ask, and what a client would show.
 
 use std::path::Path;
-use std::process::Command;
 
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
 
 use crate::support::bank::{self, Bank};
-use crate::support::gateway::FRONT;
+use crate::support::config::{Config, api};
 use crate::support::origin::Origin;
+use crate::support::program::portcullis;
 use crate::support::script::Script;
 use crate::support::signer::{Signer, claims};
 
 /// The exit code and what was said.
 async fn explain(folder: &Path, arguments: &[&str]) -> (Option<i32>, Value) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    command
-        .current_dir(folder)
-        .args(["explain", "--json"])
-        .args(arguments)
-        .env_remove("PORTCULLIS_CONFIG");
-    let output = tokio::task::spawn_blocking(move || command.output().expect("the program runs"))
-        .await
-        .unwrap();
+    let output = portcullis(folder, &[&["explain", "--json"], arguments].concat()).await;
     let said = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
     (output.status.code(), said)
@@ -71,13 +63,11 @@ async fn the_servers_of_opaque_tokens_are_asked() {
     let server = Origin::start();
     let folder = tempfile::tempdir().unwrap();
     let url = server.url();
-    let text = format!(
-        "{FRONT}[[key_managers]]\nname = \"opaque\"\ntype = \"WSO2-IS-7\"\ntoken_validation = \"introspection\"\n\
-         introspection_endpoint = \"{url}\"\ncredentials = {{ username = \"g\", password = \"secret-of-g\" }}\nrequest_timeout = \"1s\"\n\
-         introspection_cache = \"0s\"\n[[apis]]\nname = \"any\"\nversion = \"1\"\ncontext = \"/any\"\nsubscription_required = false\n\
-         production = {{ urls = [\"{url}\"] }}\noperations = [{{ method = \"GET\", path = \"/*\" }}]\n"
-    );
-    std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
+    let lines = "type = \"WSO2-IS-7\"\nrequest_timeout = \"1s\"\nintrospection_cache = \"0s\"";
+    Config::new()
+        .asking("opaque", &url, lines)
+        .api(api("any:1").to(&url).without_subscription())
+        .write_to(folder.path());
     let exp = jsonwebtoken::get_current_timestamp() + 600;
     for (script, code, reason, words) in [
         (
@@ -106,7 +96,7 @@ async fn the_servers_of_opaque_tokens_are_asked() {
         assert!(found["found"].as_str().unwrap().contains(words), "{said}");
         assert!(
             !said.to_string().contains("opaque-6f1e")
-                && !said.to_string().contains("secret-of-g")
+                && !said.to_string().contains("gateway-secret")
                 && !said.to_string().contains("6f1e3f64")
         );
     }
@@ -133,17 +123,9 @@ async fn a_certificate_is_read_from_its_file() {
     )
     .await;
     assert_eq!((code, &step(&said, "binding")["passed"]), (Some(0), &json!(true)), "{said}");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    command.current_dir(bank.gateway.folder()).args([
-        "explain",
-        "--client-certificate",
-        "keys.json",
-        &line,
-    ]);
-    assert_eq!(
-        tokio::task::spawn_blocking(move || command.output().unwrap().status.code()).await.unwrap(),
-        Some(2)
-    );
+    let wrong = ["explain", "--client-certificate", "keys.json", &line];
+    let output = portcullis(bank.gateway.folder(), &wrong).await;
+    assert_eq!(output.status.code(), Some(2));
 }
 
 /// Keycloak 26.7 answers `{"active":false}` about a token whose `aud` does not name the client that asks.
@@ -155,16 +137,15 @@ async fn a_good_token_that_its_server_calls_inactive_has_a_hint() {
         r#"{"active":false}"#,
     ));
     let (folder, signer) = (tempfile::tempdir().unwrap(), Signer::new("k"));
-    std::fs::write(folder.path().join("keys.json"), signer.jwks()).unwrap();
     let url = server.url();
-    let text = format!(
-        "{FRONT}[[key_managers]]\nname = \"kc\"\ntype = \"KeyCloak\"\nissuer = \"https://kc.example/realms/r\"\n\
-         certificates = {{ jwks_file = \"keys.json\" }}\ntoken_validation = \"both\"\nintrospection_endpoint = \"{url}\"\n\
-         credentials = {{ username = \"portcullis\", password = \"secret\" }}\n[[apis]]\nname = \"any\"\nversion = \"1\"\n\
-         context = \"/any\"\nsubscription_required = false\nproduction = {{ urls = [\"{url}\"] }}\n\
-         operations = [{{ method = \"GET\", path = \"/*\" }}]\n"
+    let lines = format!(
+        "type = \"KeyCloak\"\ntoken_validation = \"both\"\nintrospection_endpoint = \"{url}\"\n\
+         credentials = {{ username = \"portcullis\", password = \"secret\" }}"
     );
-    std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
+    Config::new()
+        .signed_by("kc", "https://kc.example/realms/r", &signer, &lines)
+        .api(api("any:1").to(&url).without_subscription())
+        .write_to(folder.path());
     for (aud, names_us) in [(json!(["account"]), false), (json!(["account", "portcullis"]), true)] {
         let mut claims = claims("https://kc.example/realms/r", "app", "x");
         claims["aud"] = aud;

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::support::client::{Client, Protocol};
 use crate::support::collector::Collector;
+use crate::support::config::{Config, api};
 use crate::support::origin::Origin;
 use crate::support::password;
 use crate::support::program::{Program, free_port};
@@ -175,36 +176,42 @@ fn program(origin: &Origin, key_sets: &Origin, collector: &Collector, redis: &Re
     let tls = free_port();
     // a store is opened where somebody may sign in
     let hash = password::hash();
+    let users =
+        format!("users = [{{ name = \"anna\", password_hash = \"{hash}\", roles = [\"admin\"] }}]");
     let more = format!(
-        "users = [{{ name = \"anna\", password_hash = \"{hash}\", roles = [\"admin\"] }}]\n\
-         [[listeners]]\nname = \"https\"\naddress = \"127.0.0.1:{tls}\"\n\
+        "[[listeners]]\nname = \"https\"\naddress = \"127.0.0.1:{tls}\"\n\
          tls = {{ certificate = \"own.crt\", key = \"own.key\" }}\n\
-         [[key_managers]]\nname = \"opaque\"\ntoken_validation = \"introspection\"\n\
-         introspection_endpoint = \"{origin}/introspect\"\nconsumer_key_claim = \"client_id\"\n\
-         credentials = {{ username = \"gateway\", password = \"gateway-secret\" }}\n\
-         [[key_managers]]\nname = \"fetched\"\nissuer = \"https://fetched.example\"\n\
-         certificates = {{ jwks = \"{}\" }}\n\
          [revocation]\nchannel = \"{redis}\"\n\
          [throttling]\ncounters = \"{redis}\"\n\
          [telemetry]\nmetrics = {{ application_label = true }}\n\
          traces = {{ otlp = \"{}\", sample = 1.0 }}\n\
-         [[throttling_policies]]\nname = \"Two\"\nlevel = \"advanced\"\nrequests = 2\nper = \"1m\"\n\
-         [[apis]]\nname = \"busy\"\nversion = \"1\"\ncontext = \"/busy\"\n\
-         production = {{ urls = [\"{origin}\"], health = {{ path = \"/\", interval = \"1s\" }} }}\n\
-         operations = [{{ method = \"GET\", path = \"/*\", auth = \"none\", policy = \"Two\" }}]\n\
-         [[apis]]\nname = \"dead\"\nversion = \"1\"\ncontext = \"/dead\"\n\
-         production = {{ urls = [\"http://{}\"] }}\n\
-         operations = [{{ method = \"GET\", path = \"/*\", auth = \"none\" }}]\n\
-         [[apis]]\nname = \"again\"\nversion = \"1\"\ncontext = \"/again\"\n\
-         production = {{ urls = [\"https://localhost:{tls}\"], tls = {{ ca = \"own.crt\" }} }}\n\
-         operations = [{{ method = \"GET\", path = \"/*\", auth = \"none\" }}]\n",
-        key_sets.url(),
+         [[throttling_policies]]\nname = \"Two\"\nlevel = \"advanced\"\nrequests = 2\nper = \"1m\"",
         collector.url(),
-        Origin::refusing_address(),
-        origin = origin.url(),
         redis = redis.address(""),
     );
-    let program = Program::new(&origin.url(), &more);
+    let fetched = format!(
+        "issuer = \"https://fetched.example\"\ncertificates = {{ jwks = \"{}\" }}",
+        key_sets.url()
+    );
+    let open = "method = \"GET\", path = \"/*\", auth = \"none\"";
+    let busy = api("busy:1")
+        .to(&origin.url())
+        .production("health = { path = \"/\", interval = \"1s\" }")
+        .operation(&format!("{open}, policy = \"Two\""));
+    let dead = api("dead:1").open().to(&format!("http://{}", Origin::refusing_address()));
+    let again = api("again:1")
+        .open()
+        .to(&format!("https://localhost:{tls}"))
+        .production("tls = { ca = \"own.crt\" }");
+    let change = |config: Config| {
+        config
+            .asking("opaque", &format!("{}/introspect", origin.url()), "")
+            .key_manager("fetched", &fetched)
+            .api(busy)
+            .api(dead)
+            .api(again)
+    };
+    let program = Program::of(&origin.url(), &format!("{users}\n{more}"), change);
     write_certificate(program.path());
     program
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::operations::control::run;
 use crate::support::bank::Bank;
+use crate::support::config::{api, application};
 
 #[tokio::test]
 async fn an_edited_file_is_compared_with_what_runs_and_nothing_changes() {
@@ -23,10 +24,9 @@ async fn an_edited_file_is_compared_with_what_runs_and_nothing_changes() {
     fs::copy(folder.join("keys.json"), kept.join("keys.json")).unwrap();
     // the gateway looks at its own file by itself; another one beside it is nobody's
     let edited = folder.join("edited.toml.new");
-    let new = "[[applications]]\nname = \"new\"\nowner = \"ann\"\nkeys = [{ key_manager = \
-               \"bank-is\", type = \"production\", consumer_key = \"new-client\" }]\n\
-               subscriptions = [{ api = \"accounts:1.0.0\" }]\n";
-    fs::write(&edited, format!("{whole}\n{new}")).unwrap();
+    let new = application("new").lines("owner = \"ann\"").key("bank-is", "new-client");
+    let with_new = bank.config.clone().application(new.subscribed("accounts:1.0.0"));
+    fs::write(&edited, with_new.to_string()).unwrap();
     let file = edited.to_str().unwrap();
     let (code, said, told) = plan(&["--config", file]).await;
     assert_eq!(code, Some(1), "{said} {told}");
@@ -68,12 +68,9 @@ async fn an_edited_file_is_compared_with_what_runs_and_nothing_changes() {
 async fn a_plan_warns_of_removals_that_a_reload_would_refuse() {
     let bank = Bank::open().await;
     let folder = bank.gateway.folder();
-    let whole = fs::read_to_string(folder.join("gateway.toml")).unwrap();
-    let (start, _) = whole.split_once("[[apis]]").unwrap();
-    let one = "[[apis]]\nname = \"a\"\nversion = \"1\"\ncontext = \"/a\"\n\
-               production = { urls = [\"http://127.0.0.1:1\"] }\n";
+    let one = bank.config.clone().without_apis().api(api("a:1").to("http://127.0.0.1:1"));
     let edited = folder.join("edited.toml.new");
-    fs::write(&edited, format!("{start}{one}")).unwrap();
+    fs::write(&edited, one.to_string()).unwrap();
     let (code, said, told) = run(folder, &["plan", "--config", edited.to_str().unwrap()]).await;
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("warning: ") && told.contains("--confirm removals"), "{told}");

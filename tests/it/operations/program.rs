@@ -1,19 +1,14 @@
 //! The binary as an operator uses it: commands and exit codes.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use crate::support::bank;
+use crate::support::program::command;
 use crate::support::signer::{Signer, claims};
 
 fn portcullis(folder: &Path, arguments: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    command
-        .current_dir(folder)
-        .args(arguments)
-        .env_remove("PORTCULLIS_CONFIG")
-        .output()
-        .expect("the program runs")
+    command(folder, arguments).output().expect("the program runs")
 }
 
 fn text(bytes: &[u8]) -> String {

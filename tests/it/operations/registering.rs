@@ -1,7 +1,7 @@
 //! `portcullis jwk`: what a server has to know of the gateway's key.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -9,9 +9,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
 use serde_json::Value;
 
+use crate::support::program::command;
+
 fn jwk(folder: &Path, file: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    command.current_dir(folder).args(["jwk", file]).output().expect("the program runs")
+    command(folder, &["jwk", file]).output().expect("the program runs")
 }
 
 #[test]

@@ -66,11 +66,11 @@ async fn what_the_new_file_says_holds_from_the_next_request() {
     assert_eq!(bank.gateway.get(PATH, Some(&token)).await.status(), 200);
     let whole = bank.config.to_string();
     let unsubscribed = whole.replace("{ api = \"accounts:1.0.0\" }, ", "");
-    bank.gateway.reload_whole(&unsubscribed).await.unwrap();
+    bank.gateway.reload(&unsubscribed).await.unwrap();
     let answer = bank.gateway.get(PATH, Some(&token)).await;
     assert_eq!((answer.status().as_u16(), json(&answer)["code"].as_str()), (403, Some("900908")));
     let disabled = whole.replace("name = \"bank-is\"\n", "name = \"bank-is\"\nenabled = false\n");
-    bank.gateway.reload_whole(&disabled).await.unwrap();
+    bank.gateway.reload(&disabled).await.unwrap();
     assert_eq!(
         bank.gateway.get(PATH, Some(&token)).await.status(),
         401,

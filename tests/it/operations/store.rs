@@ -3,8 +3,6 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::Request;
 use serde_json::{Value, json};
 
 use crate::admin::administration::bank;
@@ -13,14 +11,7 @@ use crate::support::DEADLINE;
 use crate::support::bank::Bank;
 
 async fn post(bank: &Bank, path: &str, body: &Value) -> Value {
-    use base64::Engine;
-    let credentials = base64::engine::general_purpose::STANDARD.encode("anna:secret");
-    let request = Request::builder()
-        .method("POST")
-        .uri(bank.gateway.management_url(path))
-        .header("authorization", format!("Basic {credentials}"))
-        .header("content-type", "application/json");
-    let answer = bank.gateway.send(request.body(Bytes::from(body.to_string())).unwrap()).await;
+    let answer = bank.gateway.management_as("anna", ("POST", path), &[], Some(body)).await;
     assert!(answer.status().is_success(), "{answer:?}");
     serde_json::from_slice(answer.body()).unwrap()
 }

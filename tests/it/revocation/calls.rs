@@ -291,7 +291,7 @@ organization_pattern = "org-[a-z]""#
     }
     // an organization that is listed later keeps what was said of it
     let renamed = config("\"org-a\", \"org-b\"").to_string().replace("\"is\"", "\"renamed\"");
-    gateway.reload_whole(&renamed).await.unwrap();
+    gateway.reload(&renamed).await.unwrap();
     gateway.ready().await;
     for (organization, id, wanted) in
         [("org-b", "two", 401), ("org-b", "one", 401), ("org-a", "two", 200)]

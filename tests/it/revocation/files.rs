@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::revocation::journal::{Program, Stage, revoke, status};
 use crate::support::DEADLINE;
+use crate::support::program::command;
 
 /// Starts a gateway that does not come up, and says why.
 fn refused(folder: &Path) -> Output {
@@ -59,11 +60,7 @@ async fn a_second_gateway_on_one_state_dir_is_refused_and_the_first_goes_on() {
     let pid = program.id();
     assert!(said.contains(&format!("used by another gateway (process {pid})")), "{said}");
     // a check touches nothing
-    let check = Command::new(env!("CARGO_BIN_EXE_portcullis"))
-        .current_dir(second.path())
-        .arg("check")
-        .output()
-        .unwrap();
+    let check = command(second.path(), &["check"]).output().unwrap();
     assert_eq!(check.status.code(), Some(0), "{check:?}");
     assert_eq!(revoke(stage.management, "two"), Some(200));
     program.kill();
@@ -157,8 +154,7 @@ async fn a_path_that_is_too_long_for_a_socket_is_told_by_check() {
     let path = stage.folder.path().join("gateway.toml");
     let text = fs::read_to_string(&path).unwrap();
     let check = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-        let output = command.current_dir(stage.folder.path()).arg("check").output().unwrap();
+        let output = command(stage.folder.path(), &["check"]).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         String::from_utf8(output.stderr).unwrap()
     };

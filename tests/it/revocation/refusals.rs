@@ -6,9 +6,9 @@ use portcullis::model::clock::Clock;
 use portcullis::supervise::clock::SystemClock;
 use serde_json::{Value, json};
 
-use crate::support::bank::{self, Bank};
-use crate::support::gateway::{FRONT, Gateway};
-use crate::support::origin::Origin;
+use crate::support::bank::Bank;
+use crate::support::gateway::Gateway;
+use crate::support::password;
 
 const PATH: &str = "/accounts/1.0.0/accounts/42";
 
@@ -90,49 +90,30 @@ async fn the_identity_servers_notices_are_understood() {
 
 #[tokio::test]
 async fn with_users_a_password_is_asked_for_and_a_restart_forgets_nothing() {
-    let (production, sandbox) = (Origin::start(), Origin::start());
-    let signer = crate::support::signer::Signer::new("key-1");
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("keys.json"), signer.jwks()).unwrap();
-    // the password is "letmein", hashed with the least work that there is
-    let hash = {
-        use argon2::password_hash::{PasswordHasher, SaltString};
-        let params = argon2::Params::new(8, 1, 1, None).unwrap();
-        let hasher =
-            argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
-        hasher
-            .hash_password(b"letmein", &SaltString::encode_b64(b"somesaltsomesalt").unwrap())
-            .unwrap()
-            .to_string()
-    };
-    std::fs::write(folder.path().join("hash"), format!("{hash}\n")).unwrap();
-    let users = "users = [{ name = \"admin\", password_hash = { file = \"hash\" }, roles = [\"admin\"] }]\n[telemetry]";
-    let front = FRONT.replace("[telemetry]", users);
-    let text = format!("{front}{}", bank::file(&production.url(), &sandbox.url()));
-    std::fs::write(folder.path().join("gateway.toml"), text).unwrap();
-    let gateway = Gateway::start_in(folder.path(), None).await;
-    let token = signer.sign(&crate::support::signer::claims(bank::ISSUER, "good", "accounts:read"));
+    let users =
+        "users = [{ name = \"admin\", password_hash = { file = \"hash\" }, roles = [\"admin\"] }]";
+    let mut bank = Bank::of(|config| {
+        config.management(users).beside("hash", format!("{}\n", password::hash()))
+    })
+    .await;
+    let token = bank.token();
     let call = json!({ "token": token });
     for authorization in
         [None, Some("Basic YWRtaW46d3Jvbmc="), Some("Basic bm9ib2R5OmxldG1laW4="), Some("Bearer x")]
     {
         let headers: Vec<_> =
             authorization.map(|value| ("authorization", value)).into_iter().collect();
-        let answer = tell(&gateway, "/revocations", &call, &headers).await;
+        let answer = tell(&bank.gateway, "/revocations", &call, &headers).await;
         assert_eq!(answer.status(), 401, "{authorization:?}");
         assert!(answer.headers()["www-authenticate"].to_str().unwrap().starts_with("Basic "));
     }
-    assert_eq!(gateway.get(PATH, Some(&token)).await.status(), 200);
-    // admin:letmein
-    assert_eq!(
-        tell(&gateway, "/revocations", &call, &[("authorization", "Basic YWRtaW46bGV0bWVpbg==")])
-            .await
-            .status(),
-        200
-    );
-    assert_eq!(gateway.get(PATH, Some(&token)).await.status(), 401);
-    drop(gateway);
-    let gateway = Gateway::start_in(folder.path(), None).await;
+    assert_eq!(bank.gateway.get(PATH, Some(&token)).await.status(), 200);
+    let right = password::basic("admin", "secret");
+    let answer = tell(&bank.gateway, "/revocations", &call, &[("authorization", &right)]).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(bank.gateway.get(PATH, Some(&token)).await.status(), 401);
+    bank.gateway.end();
+    let gateway = Gateway::start_in(bank.gateway.folder(), None).await;
     assert_eq!(gateway.get(PATH, Some(&token)).await.status(), 401, "after a restart");
 }
 

@@ -7,8 +7,6 @@ mod organization_applications;
 mod provision_an_out_of_band_client;
 mod wso2_is_7_key_manager;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
@@ -16,6 +14,7 @@ use serde_json::{Value, json};
 use crate::support::config::{Config, api};
 use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
+use crate::support::password::basic;
 use crate::support::password::hash;
 
 const ADMIN: &str = "/api/am/admin/v4";
@@ -58,11 +57,10 @@ impl Journey {
     async fn call(&self, user: &str, line: &str, body: &Value) -> (u16, Value) {
         let (method, path) = line.split_once(' ').expect("a method and a path");
         let (name, password) = user.split_once(':').unwrap_or((user, "secret"));
-        let mut request =
-            Request::builder().method(method).uri(self.gateway.management_url(path)).header(
-                "authorization",
-                format!("Basic {}", STANDARD.encode(format!("{name}:{password}"))),
-            );
+        let mut request = Request::builder()
+            .method(method)
+            .uri(self.gateway.management_url(path))
+            .header("authorization", basic(name, password));
         if !body.is_null() {
             request = request.header("content-type", "application/json");
         }
@@ -87,7 +85,7 @@ impl Journey {
         );
         let request =
             Request::post(self.gateway.management_url(&format!("{ADMIN}/key-managers/discover")))
-                .header("authorization", format!("Basic {}", STANDARD.encode("anna:secret")))
+                .header("authorization", basic("anna", "secret"))
                 .header("content-type", "multipart/form-data; boundary=b");
         let answer = self.gateway.send(request.body(Bytes::from(form)).expect("a request")).await;
         let said: Value = serde_json::from_slice(answer.body()).expect("JSON");

@@ -3,34 +3,23 @@
 use serde_json::{Value, json};
 
 use crate::support::bank::Bank;
+use crate::support::config::api;
 use crate::support::peers::Peers;
 use crate::support::signer::soon;
 
 async fn open(peers: &Peers) -> Bank {
     let port = peers.serve("grpc_server").await;
-    Bank::with(&format!(
-        r#"
-[[apis]]
-name = "echo"
-version = "1.0.0"
-context = "/"
-default_version = true
-subscription_required = false
-production = {{ urls = ["http://127.0.0.1:{port}"], http2 = "always" }}
-operations = [
-  {{ method = "POST", path = "/bank.Echo/{{method}}" }},
-  {{ method = "POST", path = "/bank.Echo/Talk", scopes = ["talk"] }},
-]
-[[apis]]
-name = "gone"
-version = "1.0.0"
-context = "/bank.Gone"
-default_version = true
-production = {{ urls = ["http://127.0.0.1:1"], http2 = "always" }}
-operations = [{{ method = "POST", path = "/*", auth = "none" }}]
-"#
-    ))
-    .await
+    let grpc = |reference: &str, port: u64| {
+        let backend = format!("urls = [\"http://127.0.0.1:{port}\"]\nhttp2 = \"always\"");
+        api(reference).lines("default_version = true").production(&backend)
+    };
+    let echo = grpc("echo:1.0.0", port)
+        .at("/")
+        .without_subscription()
+        .operation("method = \"POST\", path = \"/bank.Echo/{method}\"")
+        .operation("method = \"POST\", path = \"/bank.Echo/Talk\", scopes = [\"talk\"]");
+    let gone = grpc("gone:1.0.0", 1).at("/bank.Gone").open();
+    Bank::of(|config| config.api(echo).api(gone)).await
 }
 
 async fn call(peers: &Peers, bank: &Bank, mut what: Value) -> Value {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::bank::Bank;
 use crate::support::client::RawConnection;
+use crate::support::config::{Config, api};
 use crate::support::origin::Origin;
 use crate::support::peers::Peers;
 use crate::support::script::Script;
@@ -16,24 +17,18 @@ const SWITCH: &str =
 
 /// The bank, with one API that takes the token in the query and one that does not.
 async fn open(backend: &str) -> Bank {
-    let api = |name: &str, lines: &str| {
-        format!(
-            r#"
-[[apis]]
-name = "{name}"
-version = "1"
-context = "/{name}"
-subscription_required = false
-{lines}
-production = {{ urls = ["{backend}"] }}
-operations = [{{ method = "*", path = "/*" }}, {{ method = "GET", path = "/open", auth = "none" }}]
-"#
-        )
+    let chat = |name: &str, lines: &str| {
+        api(&format!("{name}:1"))
+            .to(backend)
+            .without_subscription()
+            .lines(lines)
+            .operation("method = \"*\", path = \"/*\"")
+            .operation("method = \"GET\", path = \"/open\", auth = \"none\"")
     };
-    let forwarding = "access_token_query = true\nforward_authorization = true";
-    let apis =
-        [api("chat", "access_token_query = true"), api("told", forwarding), api("strict", "")];
-    Bank::with(&apis.concat()).await
+    let (taken, forwarded) = ("access_token_query = true", "forward_authorization = true");
+    let told = chat("told", taken).lines(forwarded);
+    let change = |config: Config| config.api(chat("chat", taken)).api(told).api(chat("strict", ""));
+    Bank::of(change).await
 }
 
 /// The status of a handshake; with a `key`, of one as browsers send it.

@@ -7,27 +7,21 @@ use tokio::time::timeout;
 
 use crate::support::bank::Bank;
 use crate::support::client::RawConnection;
+use crate::support::config::api;
 use crate::support::origin::Origin;
 use crate::support::peers::Peers;
 use crate::support::script::Script;
 
 async fn talk(peers: &Peers, more: &str, text: &str) -> (Value, Value) {
     let port = peers.serve("grpc_server").await;
-    let bank = Bank::with(&format!(
-        r#"
-[limits]
-body_stall_timeout = "600ms"
-[[apis]]
-name = "echo"
-version = "1.0.0"
-context = "/"
-default_version = true
-{more}
-production = {{ urls = ["http://127.0.0.1:{port}"], http2 = "always" }}
-operations = [{{ method = "POST", path = "/bank.Echo/Talk", auth = "none" }}]
-"#
-    ))
-    .await;
+    let echo = api("echo:1.0.0")
+        .at("/")
+        .lines("default_version = true")
+        .lines(more)
+        .production(&format!("urls = [\"http://127.0.0.1:{port}\"]\nhttp2 = \"always\""))
+        .operation("method = \"POST\", path = \"/bank.Echo/Talk\", auth = \"none\"");
+    let limits = "[limits]\nbody_stall_timeout = \"600ms\"";
+    let bank = Bank::of(|config| config.tables(limits).api(echo)).await;
     let call = json!({
         "address": bank.gateway.address().to_string(), "method": "Talk", "texts": [text], "silent": true,
     });
@@ -71,18 +65,12 @@ async fn an_api_may_allow_streams_to_be_silent() {
 
 #[tokio::test]
 async fn an_answer_goes_on_although_the_request_stands_still() {
-    let bank = {
-        let more = "[limits]\nbody_stall_timeout = \"400ms\"\n[[apis]]\nname = \"talker\"\nversion = \"1\"\n\
-                    context = \"/talker\"\nsubscription_required = false\n\
-                    production = { urls = [\"BACKEND\"] }\n\
-                    operations = [{ method = \"*\", path = \"/*\", auth = \"none\" }]\n";
-        let origin = Origin::serving(
-            Script::drip("a body that takes one and a half seconds", Duration::from_millis(40))
-                .early(),
-        );
-        (Bank::with(&more.replace("BACKEND", &origin.url())).await, origin)
-    };
-    let mut raw = RawConnection::open(bank.0.gateway.address()).await.unwrap();
+    let body = "a body that takes one and a half seconds";
+    let origin = Origin::serving(Script::drip(body, Duration::from_millis(40)).early());
+    let talker = api("talker:1").open().to(&origin.url());
+    let limits = "[limits]\nbody_stall_timeout = \"400ms\"";
+    let bank = Bank::of(|config| config.tables(limits).api(talker)).await;
+    let mut raw = RawConnection::open(bank.gateway.address()).await.unwrap();
     raw.send(
         "POST /talker/1/a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
     )

@@ -7,7 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::DEADLINE;
-use crate::support::gateway::{FRONT, Gateway};
+use crate::support::config::{Config, api, application};
+use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
 use crate::support::script::Script;
 use crate::support::signer::{Signer, claims};
@@ -22,26 +23,13 @@ struct Stage {
 }
 
 /// An API whose only key manager has these lines.
-fn file(backend: &str, key_manager: &str) -> String {
-    format!(
-        r#"
-[[key_managers]]
-name = "km"
-consumer_key_claim = "client_id"
-request_timeout = "1s"
-{key_manager}
-[[apis]]
-name = "any"
-version = "1"
-context = "/any"
-production = {{ urls = ["{backend}"] }}
-operations = [{{ method = "*", path = "/*" }}]
-[[applications]]
-name = "app"
-keys = [{{ type = "production", key_manager = "km", consumer_key = "app-key" }}]
-subscriptions = [{{ api = "any:1" }}]
-"#
-    )
+fn config(backend: &str, key_manager: &str) -> Config {
+    let lines =
+        format!("consumer_key_claim = \"client_id\"\nrequest_timeout = \"1s\"\n{key_manager}");
+    Config::new()
+        .key_manager("km", &lines)
+        .api(api("any:1").to(backend))
+        .application(application("app").key("km", "app-key"))
 }
 
 fn introspecting(server: &str, more: &str) -> String {
@@ -67,14 +55,11 @@ fn inactive() -> Script {
 impl Stage {
     async fn of(key_manager: impl Fn(&str) -> String, files: &[(&str, String)]) -> Stage {
         let (backend, server) = (Origin::start(), Origin::serving(active(&json!({}))));
-        let folder = tempfile::tempdir().unwrap();
-        for (name, content) in files {
-            std::fs::write(folder.path().join(name), content).unwrap();
-        }
-        let text = file(&backend.url(), &key_manager(&server.url()));
-        std::fs::write(folder.path().join("gateway.toml"), format!("{FRONT}{text}")).unwrap();
-        let path = folder.path().to_owned();
-        Stage { gateway: Gateway::start_in(&path, Some(folder)).await, server, backend }
+        let config = config(&backend.url(), &key_manager(&server.url()));
+        let beside =
+            |config: Config, (name, content): &(&str, String)| config.beside(name, content);
+        let gateway = files.iter().fold(config, beside).start().await;
+        Stage { gateway, server, backend }
     }
 
     /// An event stream that its backend never ends.
@@ -195,7 +180,7 @@ async fn streams_end_when_a_reload_takes_the_key_away() {
     let stage = Stage::of(|_| key_manager.clone(), &[("keys.json", old.jwks())]).await;
     let stream = stage.stream(&old.sign(&claims(ISSUER, "app-key", ""))).await;
     std::fs::write(stage.gateway.folder().join("keys.json"), new.jwks()).unwrap();
-    stage.gateway.reload(&file(&stage.backend.url(), &key_manager)).await.unwrap();
+    stage.gateway.change(&config(&stage.backend.url(), &key_manager)).await.unwrap();
     stream.ended().await;
     assert_eq!(stage.endings(1).await[0], "the key that signed the token was withdrawn");
 }

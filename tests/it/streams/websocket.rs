@@ -6,32 +6,21 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::bank::{self, Bank};
+use crate::support::bank::Bank;
 use crate::support::client::RawConnection;
+use crate::support::config::{Api, Config, api, application};
 use crate::support::peers::Peers;
 use crate::support::script::Script;
 use crate::support::signer::soon;
 use crate::support::within;
 
 /// The bank, with an API in front of the WebSocket server.
-async fn open(peers: &Peers, more: &str) -> Bank {
-    let port = peers.serve("websocket_server").await;
-    Bank::with(&chat(port, "", more)).await
+async fn open(peers: &Peers) -> Bank {
+    Bank::beside(chat(peers.serve("websocket_server").await)).await
 }
 
-fn chat(port: u64, api: &str, more: &str) -> String {
-    format!(
-        r#"
-[[apis]]
-name = "chat"
-version = "1.0.0"
-context = "/chat"
-subscription_required = false
-{api}
-production = {{ urls = ["http://127.0.0.1:{port}/base"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-{more}"#
-    )
+fn chat(port: u64) -> Api {
+    api("chat:1.0.0").to(&format!("http://127.0.0.1:{port}/base")).without_subscription()
 }
 
 fn url(bank: &Bank) -> String {
@@ -41,7 +30,7 @@ fn url(bank: &Bank) -> String {
 #[tokio::test]
 async fn messages_pass_both_ways_until_a_side_closes() {
     let peers = Peers::start();
-    let bank = open(&peers, "").await;
+    let bank = open(&peers).await;
     let long = "y".repeat(200_000);
     let talk = json!({ "url": url(&bank), "token": bank.token(), "messages": ["one", long, "three"], "protocols": ["chat.v1"] });
     let told = peers.call("websocket_talk", talk).await;
@@ -73,7 +62,7 @@ async fn messages_pass_both_ways_until_a_side_closes() {
 #[tokio::test]
 async fn a_handshake_without_a_good_token_is_refused_in_http() {
     let peers = Peers::start();
-    let bank = open(&peers, "").await;
+    let bank = open(&peers).await;
     let told = peers.call("websocket_talk", json!({ "url": url(&bank) })).await;
     assert_eq!((&told["status"], &told["opened"]), (&json!(401), &json!(false)));
     assert!(told["body"].as_str().unwrap().contains("900902"), "{told}");
@@ -87,7 +76,7 @@ async fn a_handshake_without_a_good_token_is_refused_in_http() {
 #[tokio::test]
 async fn it_opens_over_http2_too() {
     let peers = Peers::start();
-    let bank = open(&peers, "").await;
+    let bank = open(&peers).await;
     let ask = |token: Option<String>| {
         let origin = format!("http://{}", bank.gateway.address());
         json!({ "origin": origin, "path": "/chat/1.0.0/room", "token": token, "text": "over two" })
@@ -106,10 +95,8 @@ async fn it_opens_over_http2_too() {
 /// The bank, with an API in front of a server that has WebSockets over HTTP/2 only.
 async fn open_over_http2(peers: &Peers, extended: bool) -> Bank {
     let served = peers.call("websocket_server_over_http2", json!({ "extended": extended })).await;
-    let file = chat(served["port"].as_u64().unwrap(), "", "")
-        .replace("/base\"] }", "/base\"], http2 = \"always\" }");
-    assert!(file.contains("always"));
-    Bank::with(&file).await
+    let port = served["port"].as_u64().unwrap();
+    Bank::beside(chat(port).production("http2 = \"always\"")).await
 }
 
 #[tokio::test]
@@ -190,7 +177,7 @@ async fn a_backend_of_http2_may_refuse_or_not_know_extended_connect() {
 #[tokio::test]
 async fn it_ends_when_its_token_does() {
     let peers = Peers::start();
-    let bank = open(&peers, "").await;
+    let bank = open(&peers).await;
     for messages in [json!([]), json!(["tick"])] {
         let token = bank.token_with(&soon(2));
         let talk =
@@ -215,7 +202,7 @@ async fn it_ends_when_its_token_does() {
 async fn it_may_outlive_its_token_where_the_operator_says_so() {
     let peers = Peers::start();
     let port = peers.serve("websocket_server").await;
-    let bank = Bank::with(&chat(port, "close_on_token_expiry = false", "")).await;
+    let bank = Bank::beside(chat(port).lines("close_on_token_expiry = false")).await;
     let talk = json!({ "url": url(&bank), "token": bank.token_with(&soon(1)), "until": "close", "time": 2200 });
     assert_eq!(peers.call("websocket_talk", talk).await["error"], "no end in time");
 }
@@ -223,26 +210,20 @@ async fn it_may_outlive_its_token_where_the_operator_says_so() {
 #[tokio::test]
 async fn it_ends_when_the_subscription_is_blocked_and_lives_through_other_reloads() {
     let peers = Peers::start();
-    let port = peers.serve("websocket_server").await;
-    let bank = Bank::with(&chat(port, "", "")).await;
-    let good = bank::file(&bank.production.url(), &bank.sandbox.url());
-    let subscribed = |status: &str| {
-        format!(
-            "{}[[applications]]\nname = \"chatter\"\nkeys = [{{ type = \"production\", key_manager = \"bank-is\", consumer_key = \"chatter\" }}]\n\
-             subscriptions = [{{ api = \"chat:1.0.0\", status = \"{status}\" }}]\n",
-            chat(port, "", "")
-        )
+    let bank = open(&peers).await;
+    let subscribed = |status: &'static str| {
+        let chatter = application("chatter").key("bank-is", "chatter");
+        move |config: Config| config.application(chatter.subscribed_as("chat:1.0.0", status))
     };
-    bank.gateway.reload(&format!("{good}{}", subscribed("unblocked"))).await.unwrap();
+    bank.reload(subscribed("unblocked")).await.unwrap();
     let talk = json!({ "url": url(&bank), "token": bank.token_of("chatter", ""), "messages": ["tick"], "until": "close", "time": 8000 });
     let reloads = async {
         tokio::time::sleep(Duration::from_millis(700)).await;
-        bank.gateway
-            .reload(&format!("{good}{}\n[[applications]]\nname = \"new\"", subscribed("unblocked")))
-            .await
-            .unwrap();
+        let new = application("new").unsubscribed();
+        let change = |config| subscribed("unblocked")(config).application(new);
+        bank.reload(change).await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
-        bank.gateway.reload(&format!("{good}{}", subscribed("blocked"))).await.unwrap();
+        bank.reload(subscribed("blocked")).await.unwrap();
     };
     let (told, ()) = tokio::join!(peers.call("websocket_talk", talk), reloads);
     assert_eq!(

@@ -1,13 +1,12 @@
 //! `explain` names the policies that a request counts against, and what is left of each.
 
-use std::process::Command;
-
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
 
 use super::{PATH, Shop, two};
 use crate::support::config::{Api, Application};
+use crate::support::program::portcullis;
 
 const LINE: &str = "GET http://127.0.0.1/orders/1.0.0/x";
 
@@ -40,10 +39,8 @@ async fn ask(shop: &Shop, question: Value) -> Value {
 
 /// The exit code, and what the command said.
 async fn command(shop: &Shop, arguments: &[&str]) -> (Option<i32>, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    command.current_dir(shop.gateway.folder()).arg("explain").args(arguments);
-    command.env_remove("PORTCULLIS_CONFIG");
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let arguments = [&["explain"], arguments].concat();
+    let output = portcullis(shop.gateway.folder(), &arguments).await;
     (output.status.code(), String::from_utf8(output.stdout).unwrap())
 }
 

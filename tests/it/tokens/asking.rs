@@ -251,7 +251,7 @@ async fn a_signed_answer_is_believed_by_the_key_managers_keys() {
 
 #[tokio::test]
 async fn what_cannot_be_meant_is_told() {
-    let gateway = Gateway::start("").await;
+    let gateway = Config::least().start().await;
     let good = "token_validation = \"introspection\"\nintrospection_endpoint = \"https://is.example/i\"\ncredentials = { username = \"g\", password = \"p\" }";
     gateway.change(&config("http://127.0.0.1:1", good)).await.unwrap();
     let wrong = [

@@ -5,6 +5,7 @@ use http::{Request, Response};
 use serde_json::json;
 
 use crate::support::bank::{Bank, ISSUER};
+use crate::support::config::Config;
 use crate::support::gateway::{Gateway, json};
 use crate::support::signer::{Signer, claims};
 use crate::support::until;
@@ -134,11 +135,8 @@ async fn it_can_be_turned_off_and_only_written_right() {
     }
     assert_eq!(bank.gateway.metric("portcullis_forging_sources").await, 0);
     for wrong in ["0", "-1", "\"off\"", "5000000"] {
-        let report = bank
-            .gateway
-            .reload(&format!("[limits]\nmax_forged_tokens = {wrong}\n"))
-            .await
-            .unwrap_err();
+        let limits = format!("[limits]\nmax_forged_tokens = {wrong}");
+        let report = bank.gateway.change(&Config::new().tables(&limits)).await.unwrap_err();
         assert!(report.contains("limits.max_forged_tokens"), "{wrong}: {report}");
     }
 }

@@ -191,10 +191,10 @@ async fn key_managers_of_one_issuer_pick_their_own_tokens() {
         format!("token_handling = [{{ type = \"jwt\", claims = {{ org_id = \"{pattern}\" }} }}]")
     };
     for (first, second) in [("", ""), (&*org("^a$"), ""), (&*org("^a$"), &*org("^a$"))] {
-        let report = bank.gateway.reload_whole(&shared(first, second)).await.unwrap_err();
+        let report = bank.gateway.reload(&shared(first, second)).await.unwrap_err();
         assert!(report.contains("which of them validates"), "{report}");
     }
-    bank.gateway.reload_whole(&shared(&org("^a$"), &org("^b$"))).await.unwrap();
+    bank.gateway.reload(&shared(&org("^a$"), &org("^b$"))).await.unwrap();
     let path = "/accounts/1.0.0/accounts/42";
     let of = |organization: serde_json::Value| bank.token_with(&json!({ "org_id": organization }));
     assert_eq!(bank.code(path, Some(&of(json!("a")))).await.0, 200);

@@ -3,14 +3,13 @@
 //! Shapes are recorded from Keycloak 26.5, Ory Hydra 2.3, nanoidp and glewlwyd, and written by the code of WSO2 Identity
 //! Server 7 (`JWTTokenIssuer`, `DefaultIDTokenBuilder`).
 
-use std::process::Command;
-
 use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Value, json};
 
 use crate::support::config::{Config, api, application};
 use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
+use crate::support::program::portcullis;
 use crate::support::script::Script;
 use crate::support::signer::Signer;
 
@@ -188,19 +187,10 @@ async fn servers_that_always_write_a_type_are_asked_for_it() {
 async fn explain_and_import_know_the_same_tokens() {
     let stage = Stage::signing("").await;
     let token = stage.token(Some("JWT"), &unnamed_id_tokens()[0]);
-    let folder = stage.gateway.folder().to_owned();
-    let said = tokio::task::spawn_blocking(move || {
-        let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
-            .current_dir(folder)
-            .args(["explain", "--token", &token, "GET /t/1.0.0/x"])
-            .env_remove("PORTCULLIS_CONFIG")
-            .output()
-            .expect("the program runs");
-        assert_eq!(output.status.code(), Some(1));
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    })
-    .await
-    .unwrap();
+    let arguments = ["explain", "--token", &token, "GET /t/1.0.0/x"];
+    let output = portcullis(stage.gateway.folder(), &arguments).await;
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
         said.contains("looks like an ID token") && said.contains("id_tokens = \"allow\""),
         "{said}"
@@ -218,18 +208,11 @@ async fn explain_and_import_know_the_same_tokens() {
             server.once(Script::answer(200, &[("Content-Type", "application/json")], body));
         }
         let sample = stage.gateway.folder().join("sample.jwt");
-        std::fs::write(&sample, stage.token(Some("JWT"), &more)).unwrap();
+        std::fs::write(sample, stage.token(Some("JWT"), &more)).unwrap();
         let url = format!("{}/.well-known/openid-configuration", server.url());
-        let told = tokio::task::spawn_blocking(move || {
-            let output = Command::new(env!("CARGO_BIN_EXE_portcullis"))
-                .args(["import", &url, "--token"])
-                .arg(sample)
-                .output()
-                .expect("the program runs");
-            String::from_utf8_lossy(&output.stdout).replace("\n#", " ")
-        })
-        .await
-        .unwrap();
+        let import = ["import", &url, "--token", "sample.jwt"];
+        let output = portcullis(stage.gateway.folder(), &import).await;
+        let told = String::from_utf8_lossy(&output.stdout).replace("\n#", " ");
         let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(told.contains(&format!("WRONG: {words}")), "{more}: {told}");
     }

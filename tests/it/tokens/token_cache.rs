@@ -84,15 +84,15 @@ async fn each_hit_looks_whether_its_key_manager_is_still_the_same() {
         (format!("{named}\nenabled = false"), 401),
         (format!("{named}\nconsumer_key_claim = \"nothing\""), 403),
     ] {
-        bank.gateway.reload_whole(&text).await.unwrap();
+        bank.gateway.reload(&text).await.unwrap();
         remembered(&bank.gateway, &token).await;
-        bank.gateway.reload_whole(&text.replacen(named, &change, 1)).await.unwrap();
+        bank.gateway.reload(&text.replacen(named, &change, 1)).await.unwrap();
         assert_eq!(bank.gateway.status(PATH, &token).await, wanted, "{change}");
     }
-    bank.gateway.reload_whole(&text).await.unwrap();
+    bank.gateway.reload(&text).await.unwrap();
     remembered(&bank.gateway, &token).await;
     let before = count(&bank.gateway, "hits_total").await;
-    bank.gateway.reload_whole(&format!("# nothing of the key managers\n{text}")).await.unwrap();
+    bank.gateway.reload(&format!("# nothing of the key managers\n{text}")).await.unwrap();
     assert_eq!(bank.gateway.status(PATH, &token).await, 200);
     assert_eq!(
         count(&bank.gateway, "hits_total").await,

@@ -136,7 +136,7 @@ async fn a_flood_behind_a_slow_server_leaves_others_their_places() {
 
 #[tokio::test]
 async fn the_budget_is_only_written_right() {
-    let gateway = Gateway::start("").await;
+    let gateway = Config::least().start().await;
     let wrong = [
         "unknown_tokens = { requests = 0, per = \"1s\" }",
         "unknown_tokens = { requests = 1, per = \"0s\" }",

@@ -8,19 +8,10 @@ use crate::support::script::Script;
 
 const CORS: &str = r#"cors = { allow_origins = ["https://app.example", "https://*.bank.example"], allow_methods = ["GET", "DELETE", "PUT"], allow_headers = ["authorization", "x-one"], allow_credentials = true, max_age = "10m" }
 request_headers = { set = { "x-env" = "prod", "x-forwarded-proto" = "gopher" }, remove = ["x-internal"] }
-response_headers = { set = { "strict-transport-security" = "max-age=1" }, remove = ["server"] }
-"#;
+response_headers = { set = { "strict-transport-security" = "max-age=1" }, remove = ["server"] }"#;
 
 async fn open() -> Bank {
-    let bank = Bank::open().await;
-    let text = crate::support::bank::file(&bank.production.url(), &bank.sandbox.url());
-    let text = text.replacen(
-        "max_body_bytes = \"1KiB\"\n",
-        &format!("max_body_bytes = \"1KiB\"\n{CORS}"),
-        1,
-    );
-    bank.gateway.reload(&text).await.unwrap();
-    bank
+    Bank::of(|config| config.api_lines("accounts", CORS)).await
 }
 
 async fn send(bank: &Bank, method: &str, path: &str, headers: &[(&str, &str)]) -> Response<Bytes> {

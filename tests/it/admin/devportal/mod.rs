@@ -10,8 +10,7 @@ mod odd_requests;
 mod statistics;
 mod subscriptions;
 
-use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::support::bank::Bank;
@@ -56,19 +55,19 @@ impl Portal {
             user("pat", "publisher", ""),
         ];
         let users = format!("users = [{}]", users.join(", "));
-        let key_manager = |name: &str, lines: &str| {
-            format!(
-                "[[key_managers]]\nname = \"{name}\"\nissuer = \"https://{name}.example\"\n\
-                 certificates = {{ jwks_file = \"keys.json\" }}\n{lines}\n"
-            )
+        let key_manager = |config: Config, name: &str, lines: &str| {
+            let source = format!(
+                "issuer = \"https://{name}.example\"\ncertificates = {{ jwks_file = \"keys.json\" }}"
+            );
+            config.key_manager(name, &format!("{source}\n{lines}"))
         };
-        let sealed = key_manager("sealed-is", "out_of_band_provisioning = false");
+        let sealed = "out_of_band_provisioning = false";
         let permitted = "permissions = { type = \"allow\", roles = [\"operator\"] }";
-        let operators = key_manager("operators-is", permitted);
         let change = |config: Config| {
             let loopback = "allowed_networks = [\"127.0.0.0/8\"]";
             let config = config.management(&users).management(loopback);
-            further(config.tables(&sealed).tables(&operators))
+            let config = key_manager(config, "sealed-is", sealed);
+            further(key_manager(config, "operators-is", permitted))
         };
         Portal { bank: Bank::of(change).await }
     }
@@ -82,21 +81,7 @@ impl Portal {
         headers: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Answered {
-        use base64::Engine;
-        let credentials =
-            base64::engine::general_purpose::STANDARD.encode(format!("{user}:secret"));
-        let mut request = Request::builder()
-            .method(method)
-            .uri(self.bank.gateway.management_url(path))
-            .header("authorization", format!("Basic {credentials}"));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        if body.is_some() {
-            request = request.header("content-type", "application/json");
-        }
-        let body = body.map(Value::to_string).unwrap_or_default();
-        let answer = self.bank.gateway.send(request.body(Bytes::from(body)).unwrap()).await;
+        let answer = self.bank.gateway.management_as(user, (method, path), headers, body).await;
         Answered {
             status: answer.status().as_u16(),
             headers: answer.headers().clone(),

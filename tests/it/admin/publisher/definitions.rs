@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::super::devportal::{Answered, Portal, text};
 use super::{PUBLISHER, pay};
 use crate::support::origin::Origin;
+use crate::support::password::basic;
 use crate::support::script::Script;
 
 const YAML: &str = "\
@@ -24,7 +25,6 @@ paths:
 impl Portal {
     /// Sends a form with these fields.
     async fn form(&self, method: &str, path: &str, fields: &[(&str, &str)]) -> Answered {
-        use base64::Engine;
         let mut body = String::new();
         for (name, value) in fields {
             let file = if *name == "file" { "; filename=\"api\"" } else { "" };
@@ -35,11 +35,10 @@ impl Portal {
             .unwrap();
         }
         body.push_str("--edge--\r\n");
-        let credentials = base64::engine::general_purpose::STANDARD.encode("pat:secret");
         let request = Request::builder()
             .method(method)
             .uri(self.bank.gateway.management_url(&format!("{PUBLISHER}{path}")))
-            .header("authorization", format!("Basic {credentials}"))
+            .header("authorization", basic("pat", "secret"))
             .header("content-type", "multipart/form-data; boundary=edge")
             .body(Bytes::from(body));
         let answer = self.bank.gateway.send(request.unwrap()).await;

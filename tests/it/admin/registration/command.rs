@@ -1,20 +1,19 @@
 //! `portcullis check --registration`: one client is made and deleted.
 
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::json;
 
 use crate::support::config::{Config, api};
 use crate::support::idp::Idp;
 use crate::support::origin::Origin;
+use crate::support::program::command;
 use crate::support::script::Script;
 
 fn check(config: &Config, name: &str) -> (Output, String) {
     let folder = tempfile::tempdir().unwrap();
     config.write_to(folder.path());
-    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-    command.current_dir(folder.path()).args(["check", "--registration", name]);
-    let output = command.env_remove("PORTCULLIS_CONFIG").output().unwrap();
+    let output = command(folder.path(), &["check", "--registration", name]).output().unwrap();
     let told = [output.stdout.clone(), output.stderr.clone()].concat();
     (output, String::from_utf8_lossy(&told).into_owned())
 }

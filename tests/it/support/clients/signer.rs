@@ -54,6 +54,12 @@ impl Signer {
     }
 }
 
+/// The key set that holds the keys of all these.
+pub(crate) fn key_set(signers: &[&Signer]) -> String {
+    let keys: Vec<&Value> = signers.iter().map(|signer| &signer.jwk).collect();
+    json!({ "keys": keys }).to_string()
+}
+
 /// Claims of a token that is good for an hour.
 pub(crate) fn claims(issuer: &str, client: &str, scope: &str) -> Value {
     let now = jsonwebtoken::get_current_timestamp();

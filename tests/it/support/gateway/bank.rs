@@ -122,11 +122,6 @@ pub(crate) fn config(production: &str, sandbox: &str, signer: &Signer) -> Config
     applications(config)
 }
 
-/// The tables of [`config`] alone, for tests that write the rest of the file themselves.
-pub(crate) fn file(production: &str, sandbox: &str) -> String {
-    config(production, sandbox, &Signer::new("key-1")).served()
-}
-
 fn applications(config: Config) -> Config {
     const ACCOUNTS: &str = "accounts:1.0.0";
     let of_bank = |name: &str| application(name).key("bank-is", name);

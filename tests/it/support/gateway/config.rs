@@ -78,9 +78,21 @@ impl Config {
         self
     }
 
+    /// One API that nobody calls, for without an API no gateway starts.
+    pub(crate) fn least() -> Config {
+        Config::new().api(api("least:1").to("http://127.0.0.1:1"))
+    }
+
     /// A key manager with these lines.
     pub(crate) fn key_manager(self, name: &str, lines: &str) -> Config {
         self.tables(&format!("[[key_managers]]\nname = \"{name}\"\n{lines}"))
+    }
+
+    /// A key manager that stands in a table already: the block of a manual.
+    pub(crate) fn key_manager_table(self, table: toml::Table) -> Config {
+        let list = toml::Value::Array(vec![table.into()]);
+        let tables = toml::Table::from_iter([("key_managers".to_owned(), list)]);
+        self.tables(&tables.to_string())
     }
 
     /// A key manager whose only key is this signer's, in `keys.json`, and that has these lines.
@@ -112,6 +124,13 @@ impl Config {
         self
     }
 
+    /// These lines for the API of this name.
+    pub(crate) fn api_lines(mut self, name: &str, lines: &str) -> Config {
+        let named = self.apis.iter_mut().find(|api| api.name == name).expect("an API of this name");
+        named.lines.push(lines.to_owned());
+        self
+    }
+
     /// These lines for each API that is there.
     pub(crate) fn each_api(mut self, lines: &str) -> Config {
         self.apis = self.apis.into_iter().map(|api| api.lines(lines)).collect();
@@ -121,6 +140,21 @@ impl Config {
     pub(crate) fn application(mut self, application: Application) -> Config {
         self.applications.push(application);
         self
+    }
+
+    /// Everything but APIs and applications.
+    pub(crate) fn without_apis(mut self) -> Config {
+        self.apis.clear();
+        self.applications.clear();
+        self
+    }
+
+    /// Another listener, which speaks TLS with the certificate of the folder `certs` and has these lines below it.
+    pub(crate) fn tls_listener(self, name: &str, lines: &str) -> Config {
+        self.tables(&format!(
+            "[[listeners]]\nname = \"{name}\"\naddress = \"127.0.0.1:0\"\n[listeners.tls]\n\
+             certificate = \"certs/gateway.crt\"\nkey = \"certs/gateway.key\"\n{lines}"
+        ))
     }
 
     /// Further tables, as they stand: `[limits]`, another listener.

@@ -22,6 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::support::client::{Client, Protocol};
 use crate::support::config::Config;
+use crate::support::password::basic;
 use crate::support::{DEADLINE, until, within};
 
 /// A gateway on threads of its own. Dropping it drains it.
@@ -41,43 +42,8 @@ struct Started {
     reload: mpsc::Sender<ReloadRequest>,
 }
 
-/// The beginning of every file: a plain listener, management, an access log that tests can read.
-pub(crate) const FRONT: &str = r#"
-[gateway]
-workers = 2
-drain_timeout = "5s"
-[[listeners]]
-name = "http"
-address = "127.0.0.1:0"
-protocols = ["h2", "http/1.1"]
-[management]
-address = "127.0.0.1:0"
-[telemetry]
-access_log = { path = "access.log" }
-"#;
-
-/// An API that nobody calls.
-const LEAST_API: &str = r#"
-[[apis]]
-name = "least"
-version = "1"
-context = "/least"
-production = { urls = ["http://127.0.0.1:1"] }
-"#;
-
 impl Gateway {
-    /// Starts a gateway of [`FRONT`] and this text; panics with the report when it does not start. A text without an API
-    /// gets one, for without one no gateway starts.
-    pub(crate) async fn start(text: &str) -> Gateway {
-        let folder = tempfile::tempdir().expect("a folder");
-        let least = if text.contains("[[apis]]") { "" } else { LEAST_API };
-        fs::write(folder.path().join("gateway.toml"), format!("{FRONT}{text}{least}"))
-            .expect("written");
-        let path = folder.path().to_owned();
-        Gateway::start_in(&path, Some(folder)).await
-    }
-
-    /// Starts a gateway of the `gateway.toml` in this folder.
+    /// Starts a gateway of the `gateway.toml` in this folder; panics with the report if it does not start.
     pub(crate) async fn start_in(folder: &Path, kept: Option<tempfile::TempDir>) -> Gateway {
         let (sender, started) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -184,6 +150,28 @@ impl Gateway {
         self.send(request.expect("a request")).await
     }
 
+    /// A call of the management listener by this user, with more headers and a body of JSON.
+    pub(crate) async fn management_as(
+        &self,
+        user: &str,
+        line: (&str, &str),
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Response<Bytes> {
+        let mut request = Request::builder()
+            .method(line.0)
+            .uri(self.management_url(line.1))
+            .header("authorization", basic(user, "secret"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        let body = body.map(Value::to_string).unwrap_or_default();
+        self.send(request.body(Bytes::from(body)).expect("a request")).await
+    }
+
     pub(crate) async fn metrics(&self) -> String {
         String::from_utf8(self.management("GET", "/metrics").await.into_body().to_vec())
             .expect("text")
@@ -221,15 +209,10 @@ impl Gateway {
         }
     }
 
-    /// Writes this text as the whole `gateway.toml`, below [`FRONT`], and reloads.
-    pub(crate) async fn reload(&self, text: &str) -> Result<u64, String> {
-        self.reload_whole(&format!("{FRONT}{text}")).await
-    }
-
     /// Writes this file and what belongs beside it, and reloads.
     pub(crate) async fn change(&self, config: &Config) -> Result<u64, String> {
         config.write_to(&self.folder);
-        self.reload_whole(&config.to_string()).await
+        self.reload(&config.to_string()).await
     }
 
     /// The reports with which these files are refused, as they read in any folder: one snapshot shows them all.
@@ -237,7 +220,7 @@ impl Gateway {
         let folder = format!("{}/", self.folder.display());
         let mut reports = Vec::new();
         for file in files {
-            match self.reload_whole(&file).await {
+            match self.reload(&file).await {
                 Ok(_) => panic!("it is taken: {file}"),
                 Err(report) => reports.push(report.replace(&folder, "").trim_end().to_owned()),
             }
@@ -245,8 +228,8 @@ impl Gateway {
         reports.join("\n\n----\n\n")
     }
 
-    /// The same with a text that is the whole file.
-    pub(crate) async fn reload_whole(&self, text: &str) -> Result<u64, String> {
+    /// Writes this text as the whole `gateway.toml`, and reloads.
+    pub(crate) async fn reload(&self, text: &str) -> Result<u64, String> {
         fs::write(self.folder.join("gateway.toml"), text).expect("written");
         // tests replace whole files
         let (request, outcome) = ReloadRequest::new(Removals::Confirmed);

@@ -8,7 +8,25 @@ use std::time::{Duration, Instant};
 
 use crate::support::DEADLINE;
 use crate::support::bank;
+use crate::support::config::Config;
 use crate::support::signer::{Signer, claims};
+
+/// A command of the binary in this folder, without what the environment of the tests may say.
+pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+    command.current_dir(folder).args(arguments);
+    for name in ["CONFIG", "TOKEN", "CLIENT_SECRET"] {
+        command.env_remove(format!("PORTCULLIS_{name}"));
+    }
+    command
+}
+
+/// Runs that command to its end.
+pub(crate) async fn portcullis(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = command(folder, arguments);
+    let run = move || command.output().expect("the program runs");
+    tokio::task::spawn_blocking(run).await.expect("an output")
+}
 
 /// A folder with a `gateway.toml` of one listener, management and the bank's APIs.
 pub(crate) struct Program {
@@ -20,16 +38,26 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// A program that is not started yet; `more` are lines at the end of its file.
+    /// A program that is not started yet; `more` are lines below those of its management.
     pub(crate) fn new(production: &str, more: &str) -> Program {
+        Program::of(production, more, |config| config)
+    }
+
+    /// With other tables of what the gateway serves.
+    pub(crate) fn of(
+        production: &str,
+        more: &str,
+        change: impl FnOnce(Config) -> Config,
+    ) -> Program {
         let folder = tempfile::tempdir().unwrap();
         let signer = Signer::new("key-1");
-        fs::write(folder.path().join("keys.json"), signer.jwks()).unwrap();
+        let config = change(bank::config(production, production, &signer));
+        config.write_to(folder.path());
         let (port, management) = (free_port(), free_port());
         let text = format!(
             "[[listeners]]\nname = \"http\"\naddress = \"127.0.0.1:{port}\"\n\
              [management]\naddress = \"127.0.0.1:{management}\"\n{more}\n{}",
-            bank::file(production, production)
+            config.served()
         );
         fs::write(folder.path().join("gateway.toml"), text).unwrap();
         Program { folder, management, port, signer, child: None }
@@ -82,9 +110,7 @@ impl Program {
 
     /// Runs another command of the binary in the same folder.
     pub(crate) fn command(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-        command.current_dir(self.path()).args(arguments).env_remove("PORTCULLIS_CONFIG");
-        command.output().unwrap()
+        command(self.path(), arguments).output().unwrap()
     }
 
     pub(crate) fn log(&self) -> String {

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Request, Response};
@@ -22,6 +22,7 @@ use tokio::sync::OnceCell;
 
 use crate::support::client::{Client, Protocol};
 use crate::support::idp::urlencoded;
+use crate::support::password::basic;
 
 /// One process; it ends with this value, and also when the test process dies.
 pub(crate) struct Canaille {
@@ -131,10 +132,9 @@ impl Canaille {
         path: &str,
         form: &[(&str, &str)],
     ) -> Response<Bytes> {
-        let credentials = STANDARD.encode(format!("{client}:{secret}"));
         let request = Request::post(self.url(path))
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(AUTHORIZATION, format!("Basic {credentials}"))
+            .header(AUTHORIZATION, basic(client, secret))
             .body(Bytes::from(urlencoded(form)))
             .expect("a request");
         Client::plain(Protocol::Http1).send(request).await.expect("Canaille answers")

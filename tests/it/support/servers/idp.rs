@@ -10,8 +10,6 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{Method, Request};
@@ -19,9 +17,24 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::support::client::{Client, Protocol};
+use crate::support::password::basic;
 
 /// All key pairs of all presets on a busy machine.
 const START_DEADLINE: Duration = Duration::from_mins(1);
+
+/// The presets that issue tokens as a product does.
+pub(crate) const PRODUCTS: [&str; 10] = [
+    "wso2is",
+    "wso2is7",
+    "cognito",
+    "auth0",
+    "okta",
+    "entra-v1",
+    "entra-v2",
+    "keycloak",
+    "pingfederate",
+    "generic",
+];
 
 /// One process with some of the presets. It ends with this value, and also when the test process dies.
 pub(crate) struct Idp {
@@ -143,10 +156,7 @@ impl Idp {
         if client.id == id && client.method == "client_secret_post" {
             form.extend([("client_id", id), ("client_secret", secret)]);
         } else {
-            request = request.header(
-                AUTHORIZATION,
-                format!("Basic {}", STANDARD.encode(format!("{id}:{secret}"))),
-            );
+            request = request.header(AUTHORIZATION, basic(id, secret));
         }
         let request = request.body(Bytes::from(urlencoded(&form))).expect("a request");
         let answer = self.ask(preset, request).await;
