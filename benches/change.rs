@@ -90,6 +90,7 @@ fn change(stage: &mut Stage, snapshots: &Snapshots, at: usize, state: Subscripti
         organization: None,
         policy,
         attributes: None,
+        quota_resets: None,
         keys: KeyMappings::try_from(vec![key]).expect("one key"),
         subscriptions: Subscriptions::try_from(vec![Subscription { api, state, policy }])
             .expect("one"),

@@ -1,6 +1,7 @@
 //! WSO2's developer portal API, v3: applications, keys, subscriptions, the catalog of APIs.
 //!
 //! The files: `applications` with `application` (its form) and `visible` (who may see it);
+//! `resetting` (counts that begin anew);
 //! `exporting` and `importing` with `archive` and `import_parts`; `map_keys` with
 //! `existing_client`; `generate_keys` with `wish`, `regulatory` and `property_faults`;
 //! `oauth_keys`, `generate_token` and `client_secrets` with `key` (its form) and `own_key`;
@@ -35,6 +36,7 @@ pub(super) mod policies;
 mod property_faults;
 mod regulatory;
 pub(super) mod removing;
+mod resetting;
 pub(super) mod roles;
 mod server_scopes;
 mod settings;
@@ -50,7 +52,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
-use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
 
 pub(super) fn router() -> Router<Arc<Admin>> {
@@ -60,7 +61,7 @@ pub(super) fn router() -> Router<Arc<Admin>> {
             "/applications/{id}",
             get(applications::get).put(applications::update).delete(removing::delete),
         )
-        .route("/applications/{id}/reset-throttle-policy", post(reset_throttle_policy))
+        .route("/applications/{id}/reset-throttle-policy", post(resetting::reset_throttle_policy))
         .route("/applications/export", get(exporting::export))
         .route("/applications/import", post(importing::import))
         .merge(keys())
@@ -101,15 +102,4 @@ fn keys() -> Router<Arc<Admin>> {
         .route(&format!("{ONLY}/clean-up"), post(oauth_keys::clean_up_only))
         .route(&format!("{ONLY}/generate-token"), post(generate_token::generate_token_only))
         .route(&format!("{ONLY}/regenerate-secret"), post(client_secrets::regenerate_only))
-}
-
-/// The counters of an application are many and on many gateways: nothing sets them back.
-async fn reset_throttle_policy(
-    axum::extract::State(admin): axum::extract::State<Arc<Admin>>,
-    caller: crate::admin::caller::Caller,
-    axum::extract::Path(id): axum::extract::Path<String>,
-) -> Result<axum::response::Response, Refused> {
-    caller.needs(&["app_manage", "subscribe"])?;
-    visible::application(&admin, &caller, &id).await?;
-    Err(Refused::not_implemented("setting the counts of an application back"))
 }

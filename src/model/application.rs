@@ -6,9 +6,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::QuotaResets;
 use crate::model::names::{ApiSlot, InvalidName, KeyManagerSlot, MAX_NAME_BYTES, check};
 use crate::model::policy::PolicyIndex;
 use crate::model::provenance::Provenance;
@@ -254,6 +256,8 @@ pub struct Application<'a> {
     /// Of the level "application".
     pub policy: PolicyIndex,
     pub attributes: Option<ApplicationAttributes<'a>>,
+    /// `None`: its counts were never set back.
+    pub quota_resets: Option<Arc<QuotaResets>>,
     pub keys: KeyMappings<'a>,
     pub subscriptions: Subscriptions,
     pub place: Provenance,
@@ -273,6 +277,7 @@ impl Application<'_> {
             organization: self.organization.as_ref().map(OrganizationName::to_static),
             policy: self.policy,
             attributes: self.attributes.as_ref().map(ApplicationAttributes::to_static),
+            quota_resets: self.quota_resets.clone(),
             keys: KeyMappings(self.keys.0.iter().map(key).collect()),
             subscriptions: self.subscriptions.clone(),
             place: self.place,

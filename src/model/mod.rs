@@ -11,9 +11,10 @@
 //! [`api`], [`cors`], [`backend`], [`backend_jwt`], [`application`] (with its keys and
 //! subscriptions), [`directory`] (a million of them, packed), [`gateway`] (listeners, limits,
 //! management, telemetry), [`proxies`] (who is believed about clients), [`policy`] (throttling),
-//! [`removed_headers`] (what ends at the gateway), [`redis`], [`secret`], [`basic`] (credentials),
-//! [`rate`] (so many in a time), [`reason`] (how exchanges end), [`store`], [`certificates`] (files
-//! whose certificates end), [`clock`], [`access`] (who gains or loses what).
+//! [`quota_resets`] (counts that began anew), [`removed_headers`] (what ends at the gateway),
+//! [`redis`], [`secret`], [`basic`] (credentials), [`rate`] (so many in a time), [`reason`] (how
+//! exchanges end), [`store`], [`certificates`] (files whose certificates end), [`clock`],
+//! [`access`] (who gains or loses what).
 
 mod access;
 pub mod api;
@@ -36,6 +37,7 @@ pub mod policy;
 pub mod provenance;
 pub mod provisioning;
 pub mod proxies;
+mod quota_resets;
 pub mod rate;
 pub mod reason;
 pub mod redis;
@@ -50,6 +52,7 @@ pub mod token_handling;
 pub use access::{AccessChange, AccessDifference, AccessHolder, AccessState, AccessTurn, Among};
 pub use basic::BasicCredentials;
 pub use key_manager_template::KeyManagerTemplate;
+pub use quota_resets::{QuotaResets, ResetRefused};
 
 use crate::model::api::Api;
 use crate::model::backend_jwt::BackendJwt;

@@ -47,7 +47,7 @@ pub use postgres::PostgresStore;
 #[cfg(test)]
 pub(crate) use postgres::server;
 pub use query::{Query, SortBy, SortOrder, StorePage};
-pub use record::Record;
+pub use record::{QUOTA_RESETS, Record};
 pub use secrets::{SecretPlace, StoreKeys, has_sealed, is_sealed};
 pub use served::{Served, ServedApplication};
 pub use shared::SharedStore;

@@ -5,6 +5,10 @@ use uuid::Uuid;
 
 use crate::store::kind::Kind;
 
+/// The member of an application's declared form with the resets of its counts. It is the one that
+/// `gateway.toml` does not have.
+pub const QUOTA_RESETS: &str = "quota_resets";
+
 /// An object of the store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {

@@ -4,7 +4,8 @@ use smallvec::SmallVec;
 
 use crate::authenticate::Principal;
 use crate::authorize::Grant;
-use crate::limiter::key::CounterKey;
+use crate::limiter::key::{CounterKey, Fingerprint};
+use crate::model::directory::ApplicationView;
 use crate::model::policy::PolicyIndex;
 use crate::snapshot::local::LocalThrottling;
 use crate::snapshot::throttling::{ApiLimits, LimitNumber};
@@ -29,7 +30,7 @@ impl Finder<'_> {
             self.subscription(names, grant);
         }
         if let Some(application) = grant.application() {
-            self.application(application.policy);
+            self.application(&application, grant);
         }
         for index in &throttling.custom {
             let Some(policy) = throttling.policy(*index) else { continue };
@@ -85,17 +86,28 @@ impl Finder<'_> {
         });
     }
 
-    fn application(&mut self, index: PolicyIndex) {
-        if index == PolicyIndex::UNLIMITED {
+    fn application(&mut self, known: &ApplicationView<'_>, grant: &Grant<'_>) {
+        if known.policy == PolicyIndex::UNLIMITED {
             return;
         }
-        let Some(policy) = self.throttling.policy(index) else { return };
+        let Some(policy) = self.throttling.policy(known.policy) else { return };
         let Some(application) = self.subjects.application() else { return };
         let user = policy.definition.per_user.then(|| self.subjects.caller());
-        self.push(LevelKind::Application, policy.number(0), |base| match user {
-            // the users of an application may be a million: one part cannot hold them all
-            Some(user) => base.of(application).of(user),
-            None => base.of(application).beside(application),
+        let reset = known.quota_resets().map_or(0, |resets| {
+            let subject = || grant.principal().and_then(|principal| principal.claims().subject());
+            match user {
+                Some(_) => resets.of_user(subject().unwrap_or_default()),
+                None => resets.of_application(),
+            }
+        });
+        self.push(LevelKind::Application, policy.number(0), |base| {
+            // counts from before a reset have another name
+            let base = if reset == 0 { base } else { base.of(Fingerprint(reset)) };
+            match user {
+                // the users of an application may be a million: one part cannot hold them all
+                Some(user) => base.of(application).of(user),
+                None => base.of(application).beside(application),
+            }
         });
     }
 

@@ -27,7 +27,7 @@ use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
 use crate::store::{Change, Kind, Query, Record, SortBy, SortOrder, StoreError, WriteCondition};
 
-const SEES: &[&str] = &["subscribe", "app_manage"];
+pub(super) const SEES: &[&str] = &["subscribe", "app_manage"];
 pub(super) const LISTS: &[&str] = &["subscribe", "app_manage", "app_import_export"];
 
 #[derive(Debug, Default, Deserialize)]

@@ -72,6 +72,8 @@ fn application<'a>(
         organization: organization?,
         policy: references::policy(table, "policy", PolicyLevel::Application, references),
         attributes: attributes?,
+        // only the management API sets counts back
+        quota_resets: None,
         keys: keys?,
         subscriptions: subscriptions?,
         place: sources.place(&table.at()),

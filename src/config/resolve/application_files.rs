@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -19,6 +20,7 @@ use crate::config::resolve::references::{
 };
 use crate::config::source::Sources;
 use crate::config::stored::StoredApplication;
+use crate::model::QuotaResets;
 use crate::model::application::{
     Application, ApplicationAttributes, ApplicationName, ConsumerKey, InvalidApplication,
     KeyMapping, KeyMappings, KeyType, OrganizationName, Owner, Subscription, SubscriptionState,
@@ -58,6 +60,9 @@ struct ApplicationLine<'l> {
     keys: Vec<KeyMember<'l>>,
     #[serde(borrow, default)]
     subscriptions: Vec<SubscriptionMember<'l>>,
+    /// Of the store alone.
+    #[serde(default)]
+    quota_resets: Option<QuotaResets>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -225,6 +230,10 @@ impl ApplicationFileReader<'_> {
     }
 
     fn add(&mut self, at: u32, line: &ApplicationLine<'_>) -> Result<(), RefusedLine> {
+        if line.quota_resets.is_some() {
+            let message = "`quota_resets` is kept by the store, and no file can say it";
+            return Err(RefusedLine::plain(message));
+        }
         let place = Provenance { file: self.number, line: at };
         let application = application(line, self.references, place)?;
         self.directory.add(&application).map(|_| ()).map_err(|conflict| {
@@ -301,6 +310,7 @@ fn application<'l>(
             .transpose()?,
         policy,
         attributes: ApplicationAttributes::new(&line.attributes)?,
+        quota_resets: line.quota_resets.clone().map(Arc::new),
         keys: KeyMappings::try_from(keys?)?,
         subscriptions: Subscriptions::try_from(subscriptions?)?,
         place,

@@ -4,10 +4,11 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::BuildHasher;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
 use hashbrown::HashTable;
 
+use crate::model::QuotaResets;
 use crate::model::application::{Application, ConsumerKey, KeyMapping, KeyType, Subscription};
 use crate::model::directory::conflict::Conflict;
 use crate::model::directory::owner::KeyOwner;
@@ -26,6 +27,9 @@ pub(super) struct Packed {
     shared: Vec<TextRange>,
     /// Of the few applications that have some, by slot.
     attributes: HashMap<u32, TextRange>,
+    /// Of the few applications whose counts were set back. A request asks for it, so the hash is a
+    /// fast one; nobody chooses slots.
+    quota_resets: hashbrown::HashMap<u32, Arc<QuotaResets>>,
     by_key: HashTable<u32>,
     by_name: HashTable<u32>,
     /// Seeded for each directory, so that nobody can choose colliding keys.
@@ -152,6 +156,10 @@ impl Packed {
         self.attributes.get(&slot.0).map(|range| self.text(*range))
     }
 
+    pub(super) fn quota_resets(&self, slot: ApplicationSlot) -> Option<&Arc<QuotaResets>> {
+        self.quota_resets.get(&slot.0)
+    }
+
     pub(super) fn subscriptions(&self, record: &ApplicationRecord) -> &[Subscription] {
         let start = record.first_subscription as usize;
         let end = start.saturating_add(usize::from(record.subscription_count));
@@ -240,6 +248,9 @@ impl Packed {
         if let Some(attributes) = &new.attributes {
             let range = self.keep(attributes.as_json())?;
             self.attributes.insert(slot.0, range);
+        }
+        if let Some(resets) = &new.quota_resets {
+            self.quota_resets.insert(slot.0, Arc::clone(resets));
         }
         self.subscriptions.extend_from_slice(subscriptions);
         for key in keys {

@@ -1,14 +1,17 @@
 //! What is put into a directory is found there, however it came there.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::QuotaResets;
 use crate::model::application::{
     Application, ApplicationAttributes, ApplicationName, ConsumerKey, KeyMapping, KeyMappings,
     KeyType, Owner, Subscription, SubscriptionState, Subscriptions,
 };
+use crate::model::clock::UnixSeconds;
 use crate::model::names::{ApiSlot, ApplicationSlot, KeyManagerSlot};
 use crate::model::policy::PolicyIndex;
 use crate::model::provenance::Provenance;
@@ -20,6 +23,7 @@ fn application(name: &str) -> Application<'_> {
         organization: None,
         policy: PolicyIndex::UNLIMITED,
         attributes: None,
+        quota_resets: None,
         keys: KeyMappings::default(),
         subscriptions: Subscriptions::default(),
         place: Provenance { file: 0, line: 1 },
@@ -53,6 +57,11 @@ fn arbitrary() -> impl Strategy<Value = Application<'static>> {
             subscriptions: Subscriptions::try_from(apis.iter().map(to).collect::<Vec<_>>()).ok()?,
             place: Provenance { file: 0, line },
             attributes: (line == 2).then(|| ApplicationAttributes::known(r#"{"a":"b"}"#)),
+            quota_resets: (line == 1).then(|| {
+                let mut resets = QuotaResets::default();
+                resets.reset_all(UnixSeconds(7));
+                Arc::new(resets)
+            }),
             ..application(&name)
         };
         Some(whole.to_static())

@@ -1,5 +1,8 @@
 //! An application as the walk and the logs see it.
 
+use std::sync::Arc;
+
+use crate::model::QuotaResets;
 use crate::model::application::{
     Application, ApplicationAttributes, ApplicationName, ConsumerKey, KeyMapping, KeyMappings,
     OrganizationName, Owner, Subscription, Subscriptions,
@@ -63,6 +66,14 @@ impl<'a> ApplicationView<'a> {
         }
     }
 
+    /// The resets of its counts, if there were any.
+    pub fn quota_resets(&self) -> Option<&'a Arc<QuotaResets>> {
+        match self.kept {
+            KeptIn::Base(base, _, slot) => base.quota_resets(slot),
+            KeptIn::Overlay(own) => own.quota_resets.as_ref(),
+        }
+    }
+
     /// The keys of `gateway.toml` in which it differs from another one.
     pub fn differing(&self, other: &ApplicationView<'_>) -> impl Iterator<Item = &'static str> {
         let pairs = [
@@ -70,6 +81,7 @@ impl<'a> ApplicationView<'a> {
             ("organization", self.organization == other.organization),
             ("policy", self.policy == other.policy),
             ("attributes", self.attributes() == other.attributes()),
+            ("quota_resets", self.quota_resets() == other.quota_resets()),
             ("keys", self.keys().eq(other.keys())),
             ("subscriptions", self.subscriptions().eq(other.subscriptions())),
         ];
@@ -111,6 +123,7 @@ impl<'a> ApplicationView<'a> {
             organization: self.organization.map(OrganizationName::known),
             policy: self.policy,
             attributes: self.attributes().map(ApplicationAttributes::known),
+            quota_resets: self.quota_resets().cloned(),
             keys: KeyMappings::known(self.keys().collect()),
             subscriptions: Subscriptions::known(self.subscriptions().collect()),
             place: self.place,

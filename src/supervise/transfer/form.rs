@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde_json::{Map, Number, Value};
 use uuid::Uuid;
 
-use crate::store::{Kind, Record, is_sealed};
+use crate::store::{Kind, QUOTA_RESETS, Record, is_sealed};
 use crate::supervise::transfer::error::TransferError;
 
 /// The lists of the file, in their order.
@@ -24,6 +24,8 @@ pub(super) const PARTS: [(&str, Kind); 2] =
 /// Returns an object's table, and adds the number of secrets that are left out of it.
 pub(super) fn table(record: &Record, secrets: &mut u64) -> toml::Table {
     let mut table = toml_table(&record.declared, secrets);
+    // counts stay with their gateways
+    table.remove(QUOTA_RESETS);
     table.insert("id".to_owned(), toml::Value::String(record.id.to_string()));
     table
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use uuid::Uuid;
 
-use crate::store::{Change, Kind, Record, StoreKeys};
+use crate::store::{Change, Kind, QUOTA_RESETS, Record, StoreKeys};
 use crate::supervise::transfer::contents::StoreContents;
 use crate::supervise::transfer::error::TransferError;
 use crate::supervise::transfer::file::FileObject;
@@ -100,6 +100,9 @@ impl Matching<'_> {
             return Ok(id);
         };
         new.extra.clone_from(&old.extra);
+        if let Some(resets) = old.declared.get(QUOTA_RESETS) {
+            new.declared.insert(QUOTA_RESETS.to_owned(), resets.clone());
+        }
         // a file says who owns an application, not who published an API
         if new.owner.is_none() {
             new.owner.clone_from(&old.owner);

@@ -4,6 +4,7 @@ mod access;
 pub(crate) mod administration;
 mod described;
 mod devportal;
+mod fleet;
 mod publisher;
 mod registration;
 mod sign_in;

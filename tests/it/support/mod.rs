@@ -13,6 +13,7 @@
 //! - [`origin::Origin`]: a backend that records what it got, byte for byte, and answers by [`script::Script`], badly if told so.
 //! - [`http2_origin::Http2Origin`]: a backend that speaks HTTP/2 by hand.
 //! - [`peers::Peers`]: real WebSocket and gRPC libraries (`tests/peers`), on both sides of the gateway.
+//! - [`postgres::PostgresProcess`]: a real server with databases of its own.
 //! - [`recorded::Recorded`]: what Keycloak and Ory Hydra said once (`tests/vectors/recorded`), said again.
 //! - [`redis::Redis`]: a real server that can be killed, emptied and paused.
 //! - [`silent::Silent`]: an address that does not answer.
@@ -33,7 +34,8 @@ use std::time::{Duration, Instant};
 pub(crate) use clients::{client, frames, hand, signer};
 pub(crate) use gateway::{bank, config, password, program};
 pub(crate) use servers::{
-    canaille, collector, http2_origin, idp, origin, peers, recorded, redis, script, silent,
+    canaille, collector, http2_origin, idp, origin, peers, postgres, recorded, redis, script,
+    silent,
 };
 
 /// Far longer than anything on loopback takes: reaching it means that something hangs.

@@ -7,6 +7,7 @@ mod catalog;
 mod dry_runs;
 mod keys;
 mod odd_requests;
+mod resets;
 mod statistics;
 mod subscriptions;
 
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::support::bank::Bank;
 use crate::support::config::Config;
+use crate::support::gateway::Gateway;
 use crate::support::password::hash;
 
 pub(in crate::admin) const PORTAL: &str = "/api/am/devportal/v3";
@@ -81,12 +83,7 @@ impl Portal {
         headers: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Answered {
-        let answer = self.bank.gateway.management_as(user, (method, path), headers, body).await;
-        Answered {
-            status: answer.status().as_u16(),
-            headers: answer.headers().clone(),
-            body: serde_json::from_slice(answer.body()).unwrap_or(Value::Null),
-        }
+        call(&self.bank.gateway, user, method, path, headers, body).await
     }
 
     pub(in crate::admin) async fn get(&self, user: &str, path: &str) -> Answered {
@@ -130,6 +127,23 @@ impl Portal {
         let found = self.get("ann", &format!("/apis?query=name:{name}")).await;
         assert_eq!(found.body["count"], 1, "{found:?}");
         text(&found.body["list"][0]["id"])
+    }
+}
+
+/// A call of a gateway by a user, with more headers.
+pub(in crate::admin) async fn call(
+    gateway: &Gateway,
+    user: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&Value>,
+) -> Answered {
+    let answer = gateway.management_as(user, (method, path), headers, body).await;
+    Answered {
+        status: answer.status().as_u16(),
+        headers: answer.headers().clone(),
+        body: serde_json::from_slice(answer.body()).unwrap_or(Value::Null),
     }
 }
 

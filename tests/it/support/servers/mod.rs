@@ -7,6 +7,8 @@ pub(crate) mod idp;
 pub(crate) mod origin;
 mod peer;
 pub(crate) mod peers;
+#[allow(dead_code, reason = "the tests of the store do more with it")]
+pub(crate) mod postgres;
 pub(crate) mod recorded;
 pub(crate) mod redis;
 pub(crate) mod script;
