@@ -105,6 +105,7 @@ async fn fill(target: &ImportTarget) {
         );
         app.owner = Some("anna".to_owned());
         app.extra = map(json!({ "description": "kept in the store alone" }));
+        app.declared.insert("quota_resets".to_owned(), json!({ "all": 7 }));
         let mut key = record(
             Kind::Key,
             &Record::key_name("is7", name),
@@ -139,7 +140,7 @@ fn runtime() -> tokio::runtime::Runtime {
 async fn there_and_back(one: &ImportTarget, two: &ImportTarget) {
     fill(one).await;
     let (exported, summary) = export(&*one.store).await.unwrap();
-    for secret in ["argon", "sealed", "swordfish"] {
+    for secret in ["argon", "sealed", "swordfish", "quota_resets"] {
         assert!(!exported.contains(secret), "{exported}");
     }
     assert_eq!(
@@ -253,6 +254,7 @@ fn a_changed_file_changes_what_it_names_and_removes_only_when_told_to() {
         assert_eq!(target.store.named(Kind::Application, "a = [x]").await.unwrap(), None);
         let store = target.store.named(Kind::Application, "store").await.unwrap().unwrap();
         assert_eq!(store.extra["description"], "kept in the store alone");
+        assert_eq!(store.declared["quota_resets"]["all"], 7);
         // an import that was prepared before another change is refused as a whole
         let back = prepare(&target, &exported, Others::Stay).await;
         let late = prepare(&target, &exported, Others::Stay).await;
