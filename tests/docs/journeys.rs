@@ -1,5 +1,6 @@
 //! Runs the journeys of provisioning.md, line by line, each on its own file: on SQLite, and on a real PostgreSQL.
 
+#[allow(dead_code, reason = "the integration tests do more with it")]
 #[path = "../it/support/gateway/password.rs"]
 mod password;
 #[allow(dead_code, reason = "the integration tests do more with it")]
