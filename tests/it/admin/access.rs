@@ -5,7 +5,7 @@ use http::{Request, Response};
 use serde_json::json;
 
 use crate::support::bank::Bank;
-use crate::support::password::basic;
+use crate::support::credentials::basic;
 use crate::support::password::hash;
 
 const PATH: &str = "/accounts/1.0.0/accounts/42";

@@ -5,9 +5,9 @@ use http::{Request, Response};
 use serde_json::{Value, json};
 
 use crate::support::bank::Bank;
+use crate::support::credentials::basic;
 use crate::support::gateway::json as body_of;
 use crate::support::origin::Origin;
-use crate::support::password::basic;
 use crate::support::password::hash;
 use crate::support::script::Script;
 use crate::support::signer::{Signer, claims};

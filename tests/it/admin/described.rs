@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::bank::Bank;
-use crate::support::password::basic;
+use crate::support::credentials::basic;
 use crate::support::password::hash;
 
 /// The documents, each with the path that it stands below.

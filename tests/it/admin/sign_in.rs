@@ -5,7 +5,7 @@ use http::{Request, Response};
 use serde_json::{Value, json};
 
 use crate::support::bank::{Bank, ISSUER};
-use crate::support::password::basic;
+use crate::support::credentials::basic;
 use crate::support::password::hash;
 use crate::support::signer::{Signer, claims};
 

@@ -3,9 +3,9 @@
 use serde_json::json;
 
 use crate::support::config::{Config, api, application};
+use crate::support::credentials::basic;
 use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
-use crate::support::password::basic;
 use crate::support::script::Script;
 
 fn config(server: &str, more: &str) -> Config {

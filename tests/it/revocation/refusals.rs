@@ -7,6 +7,7 @@ use portcullis::supervise::clock::SystemClock;
 use serde_json::{Value, json};
 
 use crate::support::bank::Bank;
+use crate::support::credentials;
 use crate::support::gateway::Gateway;
 use crate::support::password;
 
@@ -108,7 +109,7 @@ async fn with_users_a_password_is_asked_for_and_a_restart_forgets_nothing() {
         assert!(answer.headers()["www-authenticate"].to_str().unwrap().starts_with("Basic "));
     }
     assert_eq!(bank.gateway.get(PATH, Some(&token)).await.status(), 200);
-    let right = password::basic("admin", "secret");
+    let right = credentials::basic("admin", "secret");
     let answer = tell(&bank.gateway, "/revocations", &call, &[("authorization", &right)]).await;
     assert_eq!(answer.status(), 200);
     assert_eq!(bank.gateway.get(PATH, Some(&token)).await.status(), 401);

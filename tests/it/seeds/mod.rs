@@ -12,9 +12,9 @@ use http::Request;
 use serde_json::{Value, json};
 
 use crate::support::config::{Config, api};
+use crate::support::credentials::basic;
 use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
-use crate::support::password::basic;
 use crate::support::password::hash;
 
 const ADMIN: &str = "/api/am/admin/v4";

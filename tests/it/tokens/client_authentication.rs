@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::support::config::{Config, api};
+use crate::support::credentials::basic;
 use crate::support::origin::Origin;
-use crate::support::password::basic;
 use crate::support::script::Script;
 
 fn config(server: &str, kind: &str, credentials: &str) -> Config {

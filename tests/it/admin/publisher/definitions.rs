@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::super::devportal::{Answered, Portal, text};
 use super::{PUBLISHER, pay};
+use crate::support::credentials::basic;
 use crate::support::origin::Origin;
-use crate::support::password::basic;
 use crate::support::script::Script;
 
 const YAML: &str = "\

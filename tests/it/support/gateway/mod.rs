@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::support::client::{Client, Protocol};
 use crate::support::config::Config;
-use crate::support::password::basic;
+use crate::support::credentials::basic;
 use crate::support::{DEADLINE, until, within};
 
 /// A gateway on threads of its own. Dropping it drains it.

@@ -1,13 +1,5 @@
 //! The password of all users of the tests: "secret".
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-
-/// The header of HTTP Basic for this user.
-pub(crate) fn basic(user: &str, password: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
-}
-
 /// The hash of "secret", with little work.
 pub(crate) fn hash() -> String {
     use argon2::password_hash::{PasswordHasher, SaltString};

@@ -21,8 +21,8 @@ use socket2::{Domain, Socket, Type};
 use tokio::sync::OnceCell;
 
 use crate::support::client::{Client, Protocol};
+use crate::support::credentials::basic;
 use crate::support::idp::urlencoded;
-use crate::support::password::basic;
 
 /// One process; it ends with this value, and also when the test process dies.
 pub(crate) struct Canaille {

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::support::client::{Client, Protocol};
-use crate::support::password::basic;
+use crate::support::credentials::basic;
 
 /// All key pairs of all presets on a busy machine.
 const START_DEADLINE: Duration = Duration::from_mins(1);
