@@ -37,7 +37,8 @@ impl AcceptedTypes {
         ranges.iter().find_map(|range| self.weight_of(range)).unwrap_or(false)
     }
 
-    /// Whether a range that is written is wanted. A field that cannot be read wants everything.
+    /// Tells whether the client wants this range; `None` if it does not name the range. A field
+    /// that cannot be read accepts everything.
     fn weight_of(&self, range: &str) -> Option<bool> {
         self.0.iter().find_map(|field| {
             let Ok(text) = field.to_str() else { return Some(true) };

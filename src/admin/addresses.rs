@@ -8,7 +8,7 @@ use crate::admin::refused::Refused;
 use crate::fetch::{FetchUrl, check_reach};
 use crate::model::network::NetworkRule;
 
-/// A longer address is none that anybody uses.
+/// The longest address: longer ones are not in use.
 const MOST_ADDRESS: usize = 2048;
 
 /// Resolving a name takes milliseconds. One that takes longer is checked when it is called.

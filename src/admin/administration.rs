@@ -1,4 +1,4 @@
-//! WSO2's admin API, v4: key managers, throttling and deny policies, applications of everybody.
+//! WSO2's admin API, v4: key managers, throttling and deny policies, applications of all users.
 
 mod applications;
 mod deny_policies;

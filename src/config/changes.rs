@@ -32,8 +32,8 @@ pub enum ChangeTurn {
 type Objects<'f> = BTreeMap<(&'f str, String), &'f TomlValue>;
 
 impl ConfigFiles {
-    /// Returns what differs in `next`, by list and name. Files that are named by others, such as
-    /// certificates, are not part of it.
+    /// Returns the differences in `next`, by list and name. Files that others name, such as
+    /// certificates, are not compared.
     pub fn changes_to(&self, next: &Self) -> Vec<DeclaredChange> {
         let (before, after) = (objects(self), objects(next));
         let mut changes = Vec::new();

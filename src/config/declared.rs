@@ -1,4 +1,4 @@
-//! What the files declare, as values: for those who show it.
+//! The objects of the files, as values for the API.
 
 use serde_json::{Map, Number, Value};
 
@@ -15,9 +15,9 @@ const LISTS: [&str; 5] =
 pub struct DeclaredTable {
     /// The list that it belongs to, such as "key_managers".
     pub list: &'static str,
-    /// Without its secrets.
+    /// The members without secrets.
     pub members: Map<String, Value>,
-    /// Such as `gateway.toml:12`.
+    /// The place, such as `gateway.toml:12`.
     pub place: String,
 }
 

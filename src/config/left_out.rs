@@ -1,4 +1,4 @@
-//! The objects that a configuration does without, and what must not open by that.
+//! The objects that a configuration does without, and the checks that nothing opens by that.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use crate::model::api::{Api, SubscriptionRule};
 #[derive(Debug, Clone, Default)]
 pub(super) struct LeftOut {
     pub(super) key_managers: HashSet<String>,
-    /// By `name:version`.
+    /// The APIs, by `name:version`.
     pub(super) apis: HashSet<String>,
     issuers: Vec<String>,
     /// The paths that the APIs would have served.
@@ -34,7 +34,7 @@ fn text<'m>(object: &'m TomlValue, name: &str) -> Option<&'m str> {
 }
 
 impl LeftOut {
-    /// Notes an object that was taken out; `None` if it cannot be told what it would have been.
+    /// Notes an object that was taken out. Returns `None` if its identity cannot be read.
     pub(super) fn note(&mut self, list: &str, object: &TomlValue, why: &str) -> Option<()> {
         let what = match list {
             "apis" => {
@@ -66,7 +66,7 @@ impl LeftOut {
             && self.files_are_missed(model)
     }
 
-    /// No other API takes a request that was meant for one that is missing.
+    /// Tells whether no other API takes the requests of a missing one.
     fn paths_are_free(&self, model: &Model) -> bool {
         let mut bases = model.apis.iter().flat_map(|api| {
             std::iter::once(api.base_path.as_str()).chain(api.default_base_path.as_deref())
@@ -78,7 +78,7 @@ impl LeftOut {
         !bases.any(|base| self.paths.iter().any(|path| takes(base, path)))
     }
 
-    /// No other key manager judges the tokens of one that is missing.
+    /// Tells whether no other key manager judges the tokens of a missing one.
     fn issuers_are_unknown(&self, model: &Model) -> bool {
         self.issuers.is_empty()
             || model.templates.is_empty()
@@ -90,7 +90,8 @@ impl LeftOut {
                 })
     }
 
-    /// An application that nobody knows is refused everywhere.
+    /// Tells whether missing application files open nothing: an unknown application is refused
+    /// everywhere.
     fn files_are_missed(&self, model: &Model) -> bool {
         let refuses = |api: &Api| {
             api.subscription == SubscriptionRule::Required

@@ -6,11 +6,11 @@
 //!
 //! The files: [`source`] and [`tree`] (files, values and their places), [`contract`] (every key,
 //! for the reader, the hints and the JSON Schema), [`reader`] (typed values), [`problems`] (errors
-//! collected), [`units`] (durations and sizes), [`plain_file`] and [`pem`] (files that are named),
-//! [`resolve`] (one file for each noun), [`report`] (for operators), [`redaction`] (keeps secrets
-//! out of reports), [`mod@schema`], [`stored`] (objects of the store, read by the same rules),
-//! [`quarantine`] and [`left_out`] (does without what is broken), [`declared`] (what files say, for
-//! those who show it), [`changes`] (two readings compared).
+//! collected), [`units`] (durations and sizes), [`plain_file`] and [`pem`] (files that the
+//! configuration names), [`resolve`] (one file for each noun), [`report`] (for operators),
+//! [`redaction`] (keeps secrets out of reports), [`mod@schema`], [`stored`] (objects of the store,
+//! read by the same rules), [`quarantine`] and [`left_out`] (leave broken objects out),
+//! [`declared`] (the objects of files, for the API), [`changes`] (two readings compared).
 
 mod changes;
 mod contract;
@@ -58,7 +58,7 @@ pub struct Loaded {
     pub model: Model,
     /// Settings that work, but are probably not meant.
     pub warnings: Report,
-    /// All files that were read; a change of one of them is a reason to reload.
+    /// All files that were read; a change of one of them triggers a reload.
     pub watched: Vec<PathBuf>,
     /// The files as they were read, for the next change of the store.
     pub files: Arc<ConfigFiles>,
@@ -95,7 +95,7 @@ impl ConfigFiles {
         if report.has_errors() { Err(report) } else { Ok(settings) }
     }
 
-    /// Returns the state folder, from which a command finds the gateway that runs.
+    /// Returns the state folder, by which a command finds the running gateway.
     pub fn state_dir(&self) -> PathBuf {
         resolve::state_dir(&self.sources, &Problems::default())
     }
@@ -105,8 +105,8 @@ impl ConfigFiles {
         declared::declared(&self.sources)
     }
 
-    /// Returns these files without the APIs, key managers and application files that are broken,
-    /// if the main file asks for that, and if nothing is opened by it.
+    /// Returns these files without broken APIs, key managers and application files, if the main
+    /// file asks for that and nothing is opened by it.
     pub fn without_broken(&self, identities: &Identities, stored: &[StoredTable]) -> Option<Self> {
         if !quarantine::is_wanted(&self.sources) {
             return None;
@@ -149,11 +149,9 @@ impl ConfigFiles {
         })
     }
 
-    /// Makes the model of a gateway that is to run.
-    ///
-    /// A file without a listener is refused, and one without an API where there is no store that
-    /// could have some: it would serve nobody, and a file that a full disk has cut off looks like
-    /// this.
+    /// Makes the model of a gateway that is to run. A file without a listener is refused. So is a
+    /// file without an API if there is no store that could have some: such a gateway serves
+    /// nothing, and a file that a full disk cut off looks the same.
     pub fn resolve_gateway(
         self: &Arc<Self>,
         identities: &Identities,

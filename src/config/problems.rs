@@ -79,5 +79,5 @@ pub(super) enum At {
     File { path: PathBuf },
 }
 
-/// More problems than this help nobody.
+/// The most problems that are reported; more help nobody.
 const MOST_PROBLEMS: usize = 1000;

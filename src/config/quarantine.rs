@@ -22,15 +22,15 @@ const LISTS: [&str; 3] = ["apis", "key_managers", "application_files"];
 /// an API. More rounds than these lead nowhere.
 const MOST_ROUNDS: usize = 8;
 
-/// A configuration without what is broken in it.
+/// A configuration without its broken objects.
 pub(super) struct Remainder {
     pub(super) sources: Sources,
     pub(super) watched: Vec<PathBuf>,
     pub(super) left_out: LeftOut,
 }
 
-/// Returns what remains of a configuration without the objects that have errors, or `None` if that
-/// helps nothing or opens something. `found` was found while the files were read.
+/// Returns the configuration without the objects that have errors, or `None` if that does not help
+/// or opens something. `found` are the problems that reading the files found.
 pub(super) fn without_broken(
     sources: &Sources,
     found: &[Problem],

@@ -1,9 +1,9 @@
 //! Keeps secrets out of reports, which show lines of the file and go to terminals, logs and
 //! replies.
 //!
-//! A value is secret if the contract says so, if the contract does not know its key (it may be a
-//! misspelled `password`), or if it looks like a secret: an address with credentials, a private
-//! key, a password hash.
+//! A value is secret if the contract says so, or if the contract does not know its key (it may be a
+//! misspelled `password`). It is also secret if it looks like one: an address with credentials, a
+//! private key, a password hash.
 
 use std::borrow::Cow;
 use std::ops::Range;

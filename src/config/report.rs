@@ -1,4 +1,4 @@
-//! Shows an operator every problem with its place, its line, and what to do.
+//! Shows an operator every problem with its place, its line, and a remedy.
 
 use std::fmt;
 use std::ops::Range;
@@ -90,7 +90,7 @@ impl Report {
         self.problems.iter().any(|located| located.problem.severity == Severity::Error)
     }
 
-    /// Returns the whole report, with the lines that it is about.
+    /// Returns the whole report, with the lines in question.
     pub fn render(&self, style: ReportStyle) -> String {
         let renderer = match style {
             ReportStyle::Plain => Renderer::plain(),

@@ -51,7 +51,7 @@ struct SourceFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum SourceKind {
     Configuration,
-    /// Not part of the configuration itself, but named by it.
+    /// A file that the configuration names, and that is not part of it.
     Named,
     /// The objects of the store, a line each, with the revision of each.
     Store(Vec<u64>),

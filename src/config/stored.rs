@@ -16,7 +16,7 @@ pub struct StoredTable {
     pub list: &'static str,
     /// Its name, for reports.
     pub name: String,
-    /// Of its last change.
+    /// The revision of its last change.
     pub revision: u64,
     pub members: Map<String, Value>,
 }
@@ -38,23 +38,23 @@ impl StoredApplication {
     }
 }
 
-/// Everything that the store adds to the files.
+/// The objects that the store adds to the files.
 #[derive(Debug, Default)]
 pub struct StoredObjects<'s> {
     pub tables: Vec<StoredTable>,
     pub applications: StoredApplications<'s>,
 }
 
-/// Where applications come from.
+/// The source of applications.
 #[derive(Default)]
 pub enum StoredApplications<'s> {
     /// From files alone.
     #[default]
     None,
-    /// From files, and these.
+    /// From files, and these of the store.
     Each(&'s mut dyn Iterator<Item = StoredApplication>),
-    /// As they are in force: neither files nor store have changed them. The files are those that
-    /// the provenance of applications points to.
+    /// Unchanged by files and store, so as they are in force. The files are those that the
+    /// provenance of applications points to.
     Unchanged { directory: Directory, files: SourceFiles },
 }
 

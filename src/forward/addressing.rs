@@ -1,5 +1,5 @@
-//! The form in which a request is sent to one target: its URI, its `Host`, and how long its body
-//! is.
+//! The form in which a request is sent to one target: its URI, its `Host`, and the length of its
+//! body.
 
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderValue, Method, Request, Uri, header};
@@ -9,10 +9,9 @@ use crate::backend::CompiledTarget;
 use crate::forward::body::request::RequestBody;
 use crate::forward::failure::ForwardError;
 
-/// Declares the length of the body if the library would not. HTTP/2 has its own framing.
-///
-/// The library takes a GET or HEAD without a length for one without a body. A method that expects a
-/// body says that there is none (RFC 9110 section 8.6).
+/// Declares the length of the body if the library would not. HTTP/2 has its own framing. The
+/// library takes a GET or HEAD without a length for one without a body. A method that expects a
+/// body declares that there is none (RFC 9110 section 8.6).
 fn frame(request: &mut Request<RequestBody>, http2: bool) {
     let empty = request.body().is_end_stream();
     let method = request.method();

@@ -1,5 +1,5 @@
-//! One attempt to have a request answered by one target: find a connection, send, and send again
-//! what was not processed.
+//! One attempt at one target: find a connection, send, and send again if the backend did not
+//! process the request.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -41,7 +41,7 @@ pub(super) struct Trying<'t> {
     pub(super) neighbors: usize,
 }
 
-/// No answer, with the request where the backend did not process it.
+/// A failure, with the request if the backend did not process it.
 pub(super) type NotAnswered = (ForwardError, Option<Box<Request<RequestBody>>>);
 
 impl Forwarder {
@@ -105,7 +105,8 @@ impl Forwarder {
         }
     }
 
-    /// Opens a connection to an address, or to another address of the same target if it takes none.
+    /// Opens a connection to an address, or to another address of the same target if that one
+    /// accepts none.
     async fn connect<'t>(
         &self,
         trying: Trying<'t>,
@@ -159,12 +160,14 @@ impl Forwarder {
     }
 }
 
-/// Puts an upgrade in the form of a target that speaks HTTP/2 only. Returns false if there is none.
+/// Translates an upgrade for a target that speaks HTTP/2 only. Returns false if the upgrade has no
+/// such form.
 fn can_upgrade(target: &CompiledTarget, request: &mut Request<RequestBody>) -> bool {
     target.http2 != Http2::Always || extended_connect::ask(request) == UpgradeSupport::Asked
 }
 
-/// Keeps what is needed to send a request again, if its connection may make that necessary.
+/// Keeps the parts of a request that sending it again needs, if its connection may make that
+/// necessary.
 fn kept(
     request: &Request<RequestBody>,
     kind: LeaseKind,

@@ -1,7 +1,5 @@
-//! Chooses the endpoint that is asked: whose turn it is among those that are usable.
-//!
-//! Decides on the rules of the group and on what is known of its targets; asks nobody, waits for
-//! nothing.
+//! Chooses the endpoint to ask: the next in turn among the usable ones. Decides by the rules of the
+//! group and the known state of its targets; it sends nothing and waits for nothing.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -17,16 +15,16 @@ pub(super) struct Choice<'c> {
     pub turn: usize,
     /// The key for consistent hashing.
     pub key: &'c [u8],
-    /// In milliseconds: [`crate::backend::target_health::monotonic_millis`].
+    /// The time in milliseconds: [`crate::backend::target_health::monotonic_millis`].
     pub now: u64,
-    /// Asked already for this request.
+    /// The endpoints that this request has tried.
     pub tried: &'c [Tried],
 }
 
 /// An endpoint's identity within one request.
 pub(super) type Tried = *const TargetHealth;
 
-/// The endpoint to ask; `None` only for a group without targets.
+/// Returns the endpoint to ask; `None` only for a group without targets.
 pub(super) fn choose<'g>(
     group: &BackendGroup,
     endpoints: &'g TargetAddresses,
@@ -49,7 +47,7 @@ pub(super) fn choose<'g>(
     {
         return Some(found);
     }
-    // too many are out to believe it, or none is left: everyone may be asked
+    // too many are unusable to believe it, or none is left, so health is ignored
     among(group, main, choice, |_| true).or_else(|| main.endpoints.first())
 }
 

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName};
 
-/// The most addresses of a chain that are read: far more proxies than anybody has in a row.
+/// The most addresses of a chain that are read: far more proxies than any deployment has in a row.
 pub const MAX_CHAIN: usize = 32;
 
 /// The client's element of `Forwarded`.
@@ -35,9 +35,9 @@ pub(super) fn read(headers: &HeaderMap, name: &HeaderName) -> Vec<IpAddr> {
     chain
 }
 
-/// The addresses of `Forwarded`, and what the outermost trusted proxy says there of the request
-/// that it got: each element was written by the proxy that the next one names, and the last one by
-/// the peer.
+/// Reads the addresses of `Forwarded`, and the outermost trusted proxy's description of the
+/// request. Each element was written by the proxy that the next one names, and the last one by the
+/// peer.
 pub(super) fn read_standard(
     headers: &HeaderMap,
     trusted: impl Fn(IpAddr) -> bool,
@@ -72,13 +72,13 @@ fn parse_node(text: &str) -> Option<IpAddr> {
 /// One proxy's element of `Forwarded`.
 #[derive(Debug, Default)]
 struct Element {
-    /// `None` where it is missing or hidden.
+    /// `None` if it is missing or hidden.
     node: Option<IpAddr>,
     proto: Option<String>,
     host: Option<String>,
 }
 
-/// `None` where the element cannot be read in one way only.
+/// Returns `None` if the element has more than one reading.
 fn parse_element(element: &str) -> Option<Element> {
     let mut read = Element::default();
     let (mut node, mut proto, mut host) = (None, None, None);
@@ -99,7 +99,7 @@ fn parse_element(element: &str) -> Option<Element> {
     Some(read)
 }
 
-/// The text of a token or of a quoted string; `None` where the quotes do not end.
+/// Returns the string of a token or of a quoted string; `None` if a quote is not closed.
 fn unquoted(value: &str) -> Option<String> {
     let Some(rest) = value.strip_prefix('"') else { return Some(value.to_owned()) };
     let inner = rest.strip_suffix('"')?;

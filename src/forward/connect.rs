@@ -34,7 +34,7 @@ pub(super) async fn open(
     };
     let mut connector = TlsConnector::from(Arc::clone(config));
     if upgrade && target.http2 != Http2::Always {
-        // where there is a choice, what is upgraded is an HTTP/1.1 connection
+        // if there is a choice, upgrades need a connection of HTTP/1.1
         let mut config = (**config).clone();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         connector = TlsConnector::from(Arc::new(config));

@@ -1,8 +1,6 @@
-//! Addresses of backends' names.
-//!
-//! Decides when a name is asked for again (its time to live, within bounds) and what holds while
-//! nobody answers: the last good answer. Each worker asks for itself; requests wait only for the
-//! first answer.
+//! Addresses of backends' names. Decides when a name is resolved again (its time to live, within
+//! bounds) and which answer holds while no server answers: the last good one. Each worker resolves
+//! for itself. Requests wait only for the first answer.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io;
@@ -31,10 +29,10 @@ use crate::model::network::NetworkRule;
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(5);
 
-/// After a failed question.
+/// The time after a failed query.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
-/// More addresses of one name are not used.
+/// The most addresses of one name that are used.
 const MOST_ADDRESSES: usize = 256;
 
 /// Addresses of the hosts file hold this long: the file says no time.
@@ -62,13 +60,13 @@ pub(super) struct Addresses {
     host: String,
     service: Option<String>,
     port: u16,
-    /// The networks that may be called; `None`: all. Checked with each answer, and connections are
-    /// opened to addresses of the answer only.
+    /// The networks that may be called; `None` allows all. Each answer is checked, and connections
+    /// are opened to addresses of the answer only.
     networks: Option<NetworkRule>,
-    /// The last answer had addresses, and none in these networks.
+    /// The last answer had addresses, and none of them in these networks.
     denied: Cell<bool>,
     known: RefCell<Rc<[SocketAddr]>>,
-    /// In ticks.
+    /// The tick until which the answer holds.
     good_until: Cell<u64>,
     asking: Cell<bool>,
     answered: Notify,
@@ -89,8 +87,8 @@ impl NameCache {
         self.changes.get()
     }
 
-    /// `None` where the system's configuration cannot be read: then the C library is asked, which
-    /// tells no time to live.
+    /// Returns `None` if the system's configuration cannot be read. Then the C library resolves,
+    /// which tells no time to live.
     fn client(&self) -> Option<&ResolverClient> {
         let made = self.client.get_or_init(|| {
             let made = ResolverClient::new(&self.servers);
@@ -119,7 +117,7 @@ impl NameCache {
                 Err(error) if is_server_failure(&error) => missing = error.into(),
                 Err(error) => match Missing::from(error) {
                     Missing::NoSuchName => {}
-                    // whoever does not answer at all will not answer the other names either
+                    // a server that does not answer will not answer for the other names either
                     other @ Missing::NoAnswer(_) => return Err(other),
                 },
             }
@@ -258,7 +256,8 @@ impl Addresses {
         self.denied.get()
     }
 
-    /// The addresses to try, the one whose turn it is first. Waits for the first answer only.
+    /// Returns the addresses to try, starting with the next in turn. Waits for the first answer
+    /// only.
     pub(super) async fn get(
         self: &Rc<Self>,
         names: &Rc<NameCache>,
@@ -288,8 +287,8 @@ impl Addresses {
         Ok(known)
     }
 
-    /// Returns the addresses that are known now. Asks again, without waiting, when their time is
-    /// over.
+    /// Returns the known addresses. If their time is over, it starts a new query without waiting
+    /// for it.
     pub(super) fn known(self: &Rc<Self>, names: &Rc<NameCache>) -> Rc<[SocketAddr]> {
         if self.good_until.get() <= self.deadlines.now() {
             self.ask(names);

@@ -1,11 +1,11 @@
 //! Drives a backend's HTTP/1.1 connection: the library's connection does nothing unless it is
 //! polled.
 //!
-//! Decides: the exchange that waits for an answer drives the connection itself, so that a request
-//! is one task's work and not two tasks', each of which wakes the other. A request with a body is
-//! the exception. Its body may have to be sent on while nobody asks for more of the answer (a
-//! client that sends everything before it reads anything), so a task of its own drives the
-//! connection for as long as the exchange lasts. Never looks at what is said on the connection.
+//! The exchange that waits for an answer drives the connection itself. So a request is the work of
+//! one task and not of two that wake each other. A request with a body is the exception. Its body
+//! may have to be sent on while no one polls for more of the answer, because the client sends
+//! everything before it reads. So a task of its own drives the connection for as long as the
+//! exchange lasts. The driver never looks at the bytes of the connection.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -69,25 +69,25 @@ impl Driver {
         self.mode = Mode::Task { driving, task: task.abort_handle() };
     }
 
-    /// Takes the connection back from its task, once an exchange is over.
+    /// Takes the connection back from its task at the end of an exchange.
     pub(super) fn hold(&mut self) {
         if let Mode::Task { driving, task } = &self.mode {
             task.abort();
             let driving = driving.borrow_mut().take();
             self.mode = driving.map_or(Mode::Ended, Mode::Held);
-            // what the task was woken for was not heard here
+            // wakes of the task did not arrive here
             self.relay.state().stirred = true;
         }
     }
 
-    /// Lets a connection that nobody waits for notice what has happened to it.
+    /// Lets an idle connection notice its events.
     pub(super) fn look(&mut self) {
         if self.relay.state().stirred {
             self.turn();
         }
     }
 
-    /// One turn that nobody waits for.
+    /// Polls once for a connection without a waiter.
     pub(super) fn turn(&mut self) {
         let Self { mode, relay, waker } = self;
         relay.close_ears();
@@ -111,7 +111,7 @@ impl Driver {
         let own = &mut Context::from_waker(waker);
         relay.close_ears();
         let mut answer = ask(own);
-        // what the connection wakes itself for in the first turn is done in the second
+        // the second turn handles wakes that the connection gives itself in the first
         for turn in 0..2 {
             let heard = relay.forget();
             if answer.is_ready() || (turn > 0 && !heard) {
@@ -155,22 +155,22 @@ fn drive(mode: &mut Mode, context: &mut Context<'_>) {
         if let Err(error) = ended {
             tracing::debug!(target: "portcullis::forward", %error, "connection ended");
         }
-        // what waits for it hears of its end
+        // the waiting exchange is told of the end
         *mode = Mode::Ended;
     }
 }
 
-/// Passes what the connection is woken for on to whoever waits for it now. Deaf while the
-/// connection is driven: what it is woken for then is mostly what the driver itself has just done.
+/// Passes wakes of the connection on to the present waiter. It ignores wakes while the connection
+/// is driven, because they mostly come from the driver's own work.
 #[derive(Debug, Default)]
 struct Relay(Mutex<Ears>);
 
 #[derive(Debug, Default)]
 struct Ears {
     closed: bool,
-    /// Somebody spoke to closed ears.
+    /// A wake was ignored.
     missed: bool,
-    /// Something happened while nobody waited.
+    /// A wake came without a waiter.
     stirred: bool,
     to: Option<Waker>,
 }

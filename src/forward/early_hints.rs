@@ -1,8 +1,8 @@
-//! Early hints (RFC 8297): a backend's 103 on its way to a client of HTTP/1.1, ahead of the answer.
+//! Early hints (RFC 8297): passes a backend's 103 to a client of HTTP/1.1, ahead of the answer.
 //!
-//! Other interim answers end here: 100 is the gateway's own to give, and 101 is an upgrade. HTTP/2
-//! clients get none, because the library that serves them has no way to send one. All of them are
-//! counted: a backend may send [`MOST`] for one request.
+//! Other interim answers end here: 100 is the gateway's own to send, and 101 is an upgrade. HTTP/2
+//! clients get no hints, because the library that serves them cannot send one. All interim answers
+//! are counted: a backend may send [`MOST`] for one request.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -16,13 +16,13 @@ use crate::forward::headers;
 /// seconds (RFC 2518 section 10.1), so this is enough for twenty minutes; hints come once or twice.
 pub const MOST: u32 = 64;
 
-/// More hints than this of one request are dropped.
+/// The most bytes of hints for one request; further hints are dropped.
 const MOST_BYTES: usize = 16 * 1024;
 
 /// The interim answers that a connection has to send before its answer.
 #[derive(Debug, Default)]
 pub struct Interim {
-    /// The client gets none.
+    /// True if the client cannot get hints.
     mute: bool,
     taken: AtomicU32,
     waiting: AtomicBool,
@@ -36,7 +36,7 @@ struct Inner {
 }
 
 impl Interim {
-    /// Makes a receiver for a client that can be sent none. They are only counted.
+    /// Makes a receiver that counts hints, for a client that cannot get any.
     pub fn mute() -> Self {
         Self { mute: true, ..Self::default() }
     }

@@ -1,8 +1,8 @@
 //! Asks backends of HTTP/2 for a WebSocket, by extended CONNECT (RFC 8441).
 //!
-//! Decides which upgrades a backend of HTTP/2 can be asked for and turns the request into that
-//! question. Never judges the answer, and never asks a backend whose settings did not invite it:
-//! its connection is opened first.
+//! Decides which upgrades a backend of HTTP/2 can be asked for, and translates the request. It does
+//! not judge the answer. A backend is asked only if its settings invite it, so its connection is
+//! opened first.
 
 use http::header::{CONNECTION, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{Method, Request};
@@ -14,8 +14,8 @@ use crate::forward::body::request::RequestBody;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum UpgradeSupport {
     Asked,
-    /// Another protocol than WebSocket, for which nobody has defined it; or a client that shows no
-    /// key, which says that it is none.
+    /// Another protocol than WebSocket, for which no extended CONNECT is defined, or a WebSocket
+    /// client without a key.
     Impossible,
 }
 

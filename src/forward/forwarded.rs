@@ -1,13 +1,15 @@
-//! Finds the client, and tells backends about it: `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and
-//! `Forwarded` (RFC 7239).
+//! Identifies the client, and tells backends about it: `X-Forwarded-For`, `-Proto`, `-Host`,
+//! `-Port` and `Forwarded` (RFC 7239).
 //!
-//! A peer's claims are believed if the peer is a trusted proxy, and only in the headers that the
-//! configuration names: the proxies overwrite those, and pass the others on as clients sent them.
-//! The chain of addresses is kept and the peer appended. A chain is read from its end, where the
-//! proxy wrote, up to the first entry that is no address or [`MAX_CHAIN`] of them: whatever stands
-//! before is not believed and not passed on. If both `X-Forwarded-*` and `Forwarded` are believed
-//! and there, the first is read. `Forwarded` is always written anew from the same facts, with host
-//! and protocol on the client's element, whose request they are.
+//! A peer's claims are trusted if the peer is a trusted proxy, and only in the headers that the
+//! configuration names. The proxies overwrite those, and pass the others on as clients sent them.
+//! The chain of addresses is kept and the peer appended.
+//!
+//! A chain is read from its end, where the proxy wrote, up to the first entry that is no address,
+//! or up to [`MAX_CHAIN`] entries. Earlier entries are not trusted and not passed on. If both
+//! `X-Forwarded-*` and `Forwarded` are trusted and present, the first is read. `Forwarded` is
+//! always written anew from the same facts, with host and protocol on the client's element, since
+//! the request is the client's.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -42,7 +44,7 @@ pub struct Arrival<'a> {
     pub trusted_proxies: &'a TrustedProxies,
 }
 
-/// The origin of a request, as far as it can be believed.
+/// The origin of a request, from trusted facts only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientOrigin {
     client: IpAddr,
@@ -53,9 +55,9 @@ pub struct ClientOrigin {
     client_place: usize,
     scheme: ClientScheme,
     host: Option<String>,
-    /// A believed one.
+    /// The port, from a trusted header.
     port: Option<u16>,
-    /// A believed one: in normal form, without a slash at its end.
+    /// The prefix, from a trusted header: in normal form, without a slash at its end.
     prefix: String,
 }
 
@@ -77,7 +79,7 @@ impl ClientOrigin {
         if proxies.include(peer) { own.told_by(headers, proxies) } else { own }
     }
 
-    /// With what a trusted proxy says.
+    /// Adds the facts that a trusted proxy reports.
     fn told_by(self, headers: &HeaderMap, proxies: &TrustedProxies) -> Self {
         let believed = proxies.headers;
         let trusted = |address: IpAddr| proxies.include(address);
@@ -118,7 +120,7 @@ impl ClientOrigin {
         }
     }
 
-    /// The nearest address that is no trusted proxy: what a client cannot make up.
+    /// Returns the nearest address that is no trusted proxy. A client cannot forge it.
     pub fn client(&self) -> IpAddr {
         self.client
     }
@@ -132,8 +134,8 @@ impl ClientOrigin {
         self.host.as_deref()
     }
 
-    /// The part of the path that trusted proxies took off; empty where they took nothing off, or
-    /// are not believed.
+    /// Returns the part of the path that trusted proxies removed; empty if they removed nothing, or
+    /// are not trusted.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -248,7 +250,7 @@ impl WrittenOrigin {
     }
 }
 
-/// The one value of a believed header; two say nothing.
+/// Returns the only value of a trusted header; two values count as none.
 fn single_of(
     believed: ForwardedHeaders,
     headers: &HeaderMap,

@@ -1,4 +1,4 @@
-//! The parts that a worker lends to forwarding, and what attempts tell about targets.
+//! The parts that a worker lends to forwarding, and the effects of attempts on targets.
 
 use std::ops::Deref;
 use std::rc::Rc;
@@ -51,7 +51,7 @@ impl Forwarder {
         GroupAddresses::Resolved(turns.endpoints(changes, || group.resolved(now, changes, resolve)))
     }
 
-    /// Notes what an attempt tells about the address that was asked.
+    /// Notes the outcome of an attempt for its address.
     pub(super) fn note(
         &self,
         group: &BackendGroup,

@@ -1,9 +1,9 @@
-//! Checks the framing of backends' answers (RFC 9112 section 6): what cannot be passed on truly
-//! becomes an error.
+//! Checks the framing of backends' answers (RFC 9112 section 6): an answer that cannot be passed on
+//! faithfully becomes an error.
 //!
-//! The HTTP library reads more than it should: `Transfer-Encoding` silently beats `Content-Length`,
-//! a coding before `chunked` is lost, and answers without a body are not looked at. A client behind
-//! the gateway could read such an answer in another way, so it never sees one.
+//! The HTTP library accepts more than it should: `Transfer-Encoding` silently beats
+//! `Content-Length`, a coding before `chunked` is lost, and answers without a body are not checked.
+//! A client behind the gateway could read such an answer in another way, so it never gets one.
 
 use std::str::from_utf8;
 

@@ -1,15 +1,14 @@
 //! The headers of a message that passes the gateway: first strip, then add, in both directions.
 //!
-//! Stripped are the fields that end at this hop (RFC 9110 section 7.6.1) with those that
-//! `Connection` names, and from a client also the fields that only the gateway or a proxy that it
-//! trusts may set. Because adding comes last, no client can name one of ours away. Names in
-//! `Connection` that every hop needs ([`Class::Guarded`]: `Host`, `Content-Length`, ...) are
-//! ignored rather than refused: old clients send odd lists.
-//!
-//! `_` counts as `-`: servers that turn names into variables cannot tell the two, so
+//! Stripped are the fields that end at this hop (RFC 9110 section 7.6.1) and those that
+//! `Connection` names. From a client, fields that only the gateway or a trusted proxy may set are
+//! stripped too. Because adding comes last, no client can remove a field of the gateway by naming
+//! it in `Connection`. Names in `Connection` that every hop needs ([`Class::Guarded`]: `Host`,
+//! `Content-Length`, ...) are ignored rather than refused, since old clients send odd lists. `_`
+//! counts as `-`: servers that turn names into variables cannot tell the two apart, so
 //! `Content_Length` or `X_JWT_Assertion` never pass. `Expect` is answered by the gateway and ends
-//! here too. Never decides who may call: the walk has read what it needs before anything is
-//! stripped.
+//! here too. The walk reads credentials before anything is stripped; nothing here decides who may
+//! call.
 
 use http::header::{CONNECTION, TE, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
@@ -33,12 +32,12 @@ pub enum Trailers {
 /// The headers that this hop adds to a request, and those that it removes.
 #[derive(Debug, Clone)]
 pub struct Hop<'h> {
-    /// The field of a token that ends here; a proof goes with it, which is worth nothing alone and
-    /// says what it was for.
+    /// The field of a token that ends here. A DPoP proof is removed with it, since it is worth
+    /// nothing alone and names its purpose.
     pub credential: Option<&'h str>,
     /// Read from the same headers.
     pub origin: &'h WrittenOrigin,
-    /// The part of the client's path that was taken off, where the backend is told.
+    /// The removed part of the client's path, if the backend is told.
     pub prefix: Option<HeaderValue>,
     /// Further headers that no client may send to a backend.
     pub removed: &'h RemovedHeaders,
@@ -47,8 +46,8 @@ pub struct Hop<'h> {
     pub via: &'h Via,
 }
 
-/// Makes a client's headers those of the request to the backend. What is left to the caller: `Host`
-/// and framing.
+/// Turns a client's headers into those of the request to the backend. The caller writes `Host` and
+/// framing.
 pub fn rewrite_request(headers: &mut HeaderMap, hop: &Hop<'_>) -> Result<Trailers, Loop> {
     let ends = |name: &HeaderName| {
         hop.credential
@@ -79,7 +78,7 @@ pub fn rewrite_response(headers: &mut HeaderMap, version: Version) {
     Via::add_to_response(headers, version);
 }
 
-/// Removes what ends here and what a backend may not say in the gateway's name.
+/// Removes fields that end here, and fields that a backend may not set in the gateway's name.
 pub fn strip_response(headers: &mut HeaderMap) {
     strip(headers, |name| {
         class(name.as_str()) != Class::HopByHop && !speaks_as_gateway(name.as_str())
@@ -101,7 +100,7 @@ fn ends_well(name: &str) -> bool {
     class(name) == Class::Plain && passes_from_client(name) && !reads_on
 }
 
-/// Removes a header in every spelling that a server may take for it, such as one that only the
+/// Removes a header in every spelling that a server may take for it. Used for headers that only the
 /// gateway may set.
 pub fn remove_every_spelling(headers: &mut HeaderMap, name: &str) {
     let doomed = headers.keys().filter(|other| is_spelled(other, name)).cloned().collect();
@@ -144,7 +143,7 @@ fn class(name: &str) -> Class {
         | "forwarded"
         | "x-forwarded"
         | "wso2-am-api-default-version"
-        // a client's certificate is told by the gateway or by nobody
+        // only the gateway tells about a client's certificate
         | "client-cert"
         | "client-cert-chain"
         | "client-certificate"
@@ -164,7 +163,7 @@ fn class(name: &str) -> Class {
 const OWN_PREFIXES: [&str; 13] = [
     "portcullis-",
     "x-forwarded-",
-    // certificates, as the servers of many makers tell of them
+    // certificate headers of many vendors' servers
     "x-client-cert",
     "x-ssl-",
     "ssl-client-",

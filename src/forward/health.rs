@@ -1,6 +1,5 @@
-//! Active checks: a GET of the configured path, whose answer says whether a target may be asked.
-//!
-//! Each check is made by whichever worker finds it due first; what it found holds for all.
+//! Active checks: a GET of the configured path, whose answer tells whether a target is usable. The
+//! worker that first finds a check due makes it, and its result holds for all.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -67,8 +66,8 @@ fn start(
     });
 }
 
-/// `None`: this says nothing of the target. The name was only just resolved, or this machine cannot
-/// connect to anybody.
+/// Returns `None` if the check says nothing about the target: its name was only just resolved, or
+/// this machine cannot open connections.
 async fn ask(
     forwarder: &Forwarder,
     checked: &CheckedTarget,

@@ -27,7 +27,7 @@ pub(super) struct Http1Connection {
 }
 
 impl Http1Connection {
-    /// Polls what the exchange waits for, and drives the connection meanwhile.
+    /// Polls for the exchange, and drives the connection in the meantime.
     pub(super) fn poll<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -88,7 +88,7 @@ where
             .map_err(|source| ForwardError::Protocol { target: label.to_string(), source })?;
         let mut driver = Driver::new(Box::pin(connection.with_upgrades()));
         if upgrade {
-            // the exchange ends with the answer, and what follows it begins
+            // the exchange ends with the answer, and the next one can begin
             driver.run();
         }
         Ok(Box::new(Http1Connection { sender, driver }))

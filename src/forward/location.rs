@@ -1,9 +1,10 @@
-//! `Location` and `Content-Location` of a backend, given the client's address (`rewrite_location`).
+//! `Location` and `Content-Location` of a backend, rewritten to the client's address
+//! (`rewrite_location`).
 //!
 //! Decides which references name the backend: those with the address of one of its targets, or with
-//! a path alone, at or below the target's base path. Everything else passes as it is: other
-//! servers, paths beside the base path, and relative references, which are right for the client
-//! too, because the paths below the context are the same on both sides.
+//! a path alone, at or below the target's base path. All others pass unchanged: other servers,
+//! paths beside the base path, and relative references. Relative references are right for the
+//! client too, because the paths below the context are the same on both sides.
 
 use http::header::{CONTENT_LOCATION, LOCATION};
 use http::{HeaderMap, HeaderValue};
@@ -13,7 +14,7 @@ use crate::forward::forwarded::ClientScheme;
 use crate::model::backend::{BackendScheme, Target};
 use crate::route::parse_authority;
 
-/// The address by which the client reaches what the backend has at its base path.
+/// The client's address of the backend's base path.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientAddress<'a> {
     pub scheme: ClientScheme,

@@ -1,20 +1,17 @@
-//! The way to a backend and back.
+//! The way to a backend and back. Decides the content of the backend's request, its connection, and
+//! the repetition of failed attempts. Takes only admitted requests.
 //!
-//! Decides what a backend is sent, on which connection, and what is sent again. Takes only what was
-//! admitted.
-//!
-//! [`headers`] strips what ends at this hop and what only the gateway may say, then adds what the
-//! gateway says, with [`forwarded`] (the client, by the [`chain`] of proxies), [`via`] (this hop,
-//! loops) and [`trace`] (request id, trace context). [`targets`] chooses a target by [`balance`]
-//! and makes an [`attempt`] on it; [`resend`] knows what can be sent again. An attempt takes a
-//! connection of [`pool`] or a new one of [`connect`], on the way that [`reachable_address`] finds
-//! to an
-//! address of [`dns`] (with [`search`]); [`send`] sends in the form of [`addressing`]. Connections
-//! are [`http1_connection`], driven by [`driver`], or [`multiplexed`], watched by [`observed`].
-//! [`health`] checks targets, [`extended_connect`] asks backends of HTTP/2 for a WebSocket,
-//! [`framing`] checks how answers are framed, [`early_hints`] passes early hints, [`location`] puts
-//! the client's address in place of the backend's, [`body`] streams both ways, and [`failure`] says
-//! why there was no answer.
+//! [`headers`] strips the fields that end at this hop and the ones that only the gateway may set.
+//! Then it adds the gateway's own, with [`forwarded`] (the client, by the [`chain`] of proxies),
+//! [`via`] (this hop, loops) and [`trace`] (request id, trace context). [`targets`] chooses a
+//! target by [`balance`] and makes an [`attempt`] on it; [`resend`] knows which requests can be
+//! sent again. An attempt takes a connection of [`pool`] or a new one of [`connect`], on the way
+//! that [`reachable_address`] finds to an address of [`dns`] (with [`search`]); [`send`] sends in
+//! the form of [`addressing`]. Connections are [`http1_connection`], driven by [`driver`], or
+//! [`multiplexed`], watched by [`observed`]. [`health`] checks targets, [`extended_connect`] asks
+//! backends of HTTP/2 for a WebSocket, [`framing`] checks the framing of answers, [`early_hints`]
+//! passes early hints, [`location`] puts the client's address in place of the backend's, [`body`]
+//! streams both ways, and [`failure`] has the reasons for missing answers.
 
 mod addressing;
 mod attempt;

@@ -1,9 +1,8 @@
-//! One HTTP/2 connection to a backend: how it is opened, how many streams it takes, when it is
-//! over.
+//! One HTTP/2 connection to a backend: opening it, its number of streams, its end.
 //!
 //! The receive window of the connection is as large as the windows of all its streams together. A
-//! client that reads nothing holds the window of its own stream and nobody else's. So a connection
-//! holds at most [`CONNECTION_WINDOW`] bytes of answers that clients have not taken.
+//! client that reads nothing holds only the window of its own stream. So a connection holds at most
+//! [`CONNECTION_WINDOW`] bytes of answers that clients have not taken.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -37,8 +36,8 @@ const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
 /// A backend that does not answer a ping for this long is gone. The value of the gRPC libraries.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The time between two looks for a backend's first settings: the library tells nobody when they
-/// come.
+/// The time between two looks for a backend's first settings, because the library does not report
+/// them.
 const SETTINGS_LOOK: Duration = Duration::from_millis(2);
 
 /// An open connection that a task drives. Dropping it closes the connection.
@@ -55,7 +54,7 @@ struct MultiplexedState {
     observation: Rc<Observation>,
     /// The streams that the backend allows; `None` before its settings came.
     allowed: Cell<Option<usize>>,
-    /// Wakes those who wait for a stream.
+    /// Wakes requests that wait for a stream.
     waiting: RefCell<Option<Rc<Notify>>>,
 }
 
@@ -130,7 +129,7 @@ where
             .keep_alive_interval(ping_interval)
             .keep_alive_timeout(PING_TIMEOUT);
         if upgrade {
-            // none before the backend's settings came: so their coming is seen
+            // none before the backend's settings, so that their arrival is seen
             builder.initial_max_send_streams(0);
         }
         let broken = |source| ForwardError::Protocol { target: label.to_string(), source };

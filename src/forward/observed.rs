@@ -1,9 +1,9 @@
-//! Reads the frame headers of a backend's HTTP/2 connection on their way to the library, for what
-//! the library tells nobody.
+//! Reads the frame headers of a backend's HTTP/2 connection on their way to the library, for events
+//! that the library does not report.
 //!
 //! It tells when the backend's settings arrive, and whether anything arrives at all. It also counts
-//! the interim answers of each stream: the library keeps or drops them without a bound. It never
-//! builds a frame and never reads a payload.
+//! the interim answers of each stream, because the library keeps or drops them without a bound. It
+//! never builds a frame and never reads a payload.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

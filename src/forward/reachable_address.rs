@@ -1,8 +1,7 @@
-//! Finds an address of a target that takes a connection.
-//!
-//! Starts with the address whose turn it is and goes on to the target's others as [`crate::dial`]
-//! does. An open connection to one of the others is better than a new one. Whoever chose the
-//! address hears of each one that took no connection.
+//! Finds an address of a target that accepts a connection. Starts with the next address in turn and
+//! goes on to the target's others as [`crate::dial`] does. An open connection to one of the others
+//! is better than a new one. The chooser of the address learns of each one that accepted no
+//! connection.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -18,9 +17,9 @@ use crate::forward::failure::ForwardError;
 /// The outcome of trying an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It refused, broke off, or said nothing until the time was over.
+    /// It refused, broke off, or sent nothing until the time was over.
     Failed,
-    /// Another address was faster by far, or this machine could not try it.
+    /// Another address was faster by far, or this machine could not try this one.
     PassedOver,
 }
 
@@ -29,10 +28,10 @@ pub struct Way<'w> {
     pub target: &'w CompiledTarget,
     pub first: SocketAddr,
     pub others: Vec<SocketAddr>,
-    /// The other requests that are in flight on the client's connection.
+    /// The other requests in flight on the client's connection.
     pub neighbors: usize,
     hears: &'w dyn Fn(SocketAddr, Fate),
-    /// Those without an answer, and the one that took the connection.
+    /// Addresses without an answer so far, and the one that took the connection.
     trying: RefCell<Vec<SocketAddr>>,
     connected: Cell<Option<SocketAddr>>,
 }
@@ -123,8 +122,9 @@ impl<'w> Way<'w> {
         race.start(address);
     }
 
-    /// Another address serves: those that had more time than it are not worth trying first again
-    /// soon. Those that were started later than the winner had less, and keep their turns.
+    /// Passes over the other addresses because this one serves. Those that had more time than it
+    /// lose their turn for a while. Those that were started after it had less time, and keep their
+    /// turns.
     fn pass_over(&self, failures: &[(SocketAddr, io::Error)], winner: Option<SocketAddr>) {
         let trying = self.trying.replace(winner.into_iter().collect());
         let late = trying.into_iter().take_while(|address| Some(*address) != winner);

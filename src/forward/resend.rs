@@ -1,4 +1,5 @@
-//! Sends a request again: which may be, and what is kept of it for that.
+//! Sends a request again: the requests for which that is allowed, and the parts that are kept for
+//! it.
 
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -49,8 +50,8 @@ pub(super) fn keep(request: &Request<RequestBody>, progress: &Rc<RequestProgress
     head(request)
 }
 
-/// Makes a request again that was kept, with its whole body. `None` if that is not all there, or
-/// the time for an answer is over.
+/// Makes a kept request again, with its whole body. `None` if a part of the body is lost, or the
+/// time for an answer is over.
 pub(super) async fn again(
     head: Request<()>,
     progress: &Rc<RequestProgress>,

@@ -20,13 +20,13 @@ const MOST_DOTS: usize = 15;
 /// The domains that complete short names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SearchList {
-    /// Without the final dot; empty for the root.
+    /// The domains without a final dot; empty for the root.
     domains: Vec<String>,
     ndots: usize,
 }
 
 impl SearchList {
-    /// No name is completed.
+    /// The rules under which no name is completed.
     pub(super) fn none() -> Self {
         Self { domains: Vec::new(), ndots: 1 }
     }
@@ -89,7 +89,7 @@ pub(super) async fn from_hosts_file(host: &str, port: u16) -> Vec<SocketAddr> {
 }
 
 fn addresses(hosts: &Hosts, name: &Name) -> Vec<IpAddr> {
-    // the file's names are compared as they are written: one with a final dot is none of them
+    // the file's names are compared as written, and none ends with a dot
     if name.is_fqdn() {
         return Vec::new();
     }

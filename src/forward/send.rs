@@ -24,7 +24,7 @@ use crate::forward::pool::lease::Lease;
 /// The outcome of sending.
 pub(super) enum Sent {
     Answered(Response<Incoming>, Lease),
-    /// Not a byte left: the request is back.
+    /// No byte was sent: the request is back.
     Unsent(Box<Request<RequestBody>>),
     /// The backend said that it did not process the request.
     Refused(hyper::Error),
@@ -88,7 +88,7 @@ pub(super) async fn send(
     }
 }
 
-/// Takes a response head whose framing has one reading.
+/// Accepts a response head whose framing has one reading.
 fn answered(
     target: &CompiledTarget,
     mut lease: Lease,
@@ -131,8 +131,8 @@ fn unanswered(
     Sent::Failed(failure)
 }
 
-/// Counts the interim answers to a request on an HTTP/1.1 connection, and passes on what the client
-/// can have.
+/// Counts the interim answers to a request on an HTTP/1.1 connection, and passes on those that the
+/// client can get.
 fn listen(request: &mut Request<RequestBody>, interim: &Arc<Interim>) {
     let interim = Arc::clone(interim);
     hyper::ext::on_informational(request, move |answer| {

@@ -1,12 +1,16 @@
-//! Forwards one request to one backend group: choose a target, try it, and try another where that
-//! may be.
+//! Forwards one request to one backend group: choose a target, try it, and try another if that is
+//! allowed.
 //!
-//! Decides what may be sent again: a request that never left, to another target; one whose stream
-//! the backend refused, or left behind with its GOAWAY (RFC 9113 section 8.7), whatever its method;
-//! one that left on a used connection which the backend was just closing; and after a reset or a
-//! 502 or 503 where the operator asks for it. What may have arrived is sent again only if it is
-//! idempotent and has no body: a POST never is. Retries have a budget, so that they never become
-//! the load that breaks a backend which only was slow.
+//! Decides which requests are sent again:
+//!
+//! - a request that was never sent, to another target;
+//! - a request whose stream the backend refused, or left behind with its GOAWAY (RFC 9113 section
+//!   8.7), whatever its method;
+//! - a request that was sent on a used connection which the backend was just closing;
+//! - after a reset or a 502 or 503, if the operator asks for it.
+//!
+//! A request that may have arrived is sent again only if it is idempotent and has no body, so never
+//! a POST. Retries have a budget, so that they never become the load that breaks a slow backend.
 
 use std::future::poll_fn;
 use std::rc::Rc;
@@ -35,7 +39,7 @@ use crate::throttle::Admitted;
 #[derive(Debug)]
 pub struct Outgoing<'p> {
     pub request: Box<Request<RequestBody>>,
-    /// Below context and version, in normal form.
+    /// The path below context and version, in normal form.
     pub path: &'p str,
     pub query: Option<&'p str>,
     /// The client's `Host`, where the backend gets it.
@@ -45,7 +49,7 @@ pub struct Outgoing<'p> {
     pub purpose: ConnectionPurpose,
     /// Receives interim answers.
     pub interim: Arc<Interim>,
-    /// The other requests that are in flight on the client's connection.
+    /// The other requests in flight on the client's connection.
     pub neighbors: usize,
 }
 
@@ -138,11 +142,11 @@ struct Repeating<'r> {
     progress: &'r Rc<RequestProgress>,
 }
 
-/// An attempt that is over: the addresses to choose from, and the one that was asked.
+/// A finished attempt: the addresses to choose from, and the one that was tried.
 type FinishedAttempt<'r> = (&'r TargetAddresses, &'r TargetAddress);
 
 impl Repeating<'_> {
-    /// Notes an answer. Returns the request for another attempt if the answer tells of a target in
+    /// Notes an answer. Returns the request for another attempt if the answer shows a target in
     /// trouble.
     fn answered(
         &self,

@@ -1,8 +1,8 @@
 //! Calendar windows: days and months in UTC.
 //!
-//! A cell remembers two periods, so that a clock that steps back over midnight, and forward again,
-//! finds the count of either day as it was. A clock that was far ahead keeps its count where it
-//! steps back: no gate opens.
+//! A cell remembers two periods. So if a clock steps back over midnight, and forward again, the
+//! count of either day is as it was. If a clock was far ahead and steps back, the count stays, and
+//! nothing is granted twice.
 
 use jiff::Timestamp;
 use jiff::tz::Offset;
@@ -43,7 +43,7 @@ impl CalendarCell {
         let both = [self.current, self.other];
         let known = both.iter().filter(|period| period.end != 0);
         if known.map(|period| period.start).min().is_some_and(|first| now < first) {
-            // the clock was ahead: what it counted then may have been of this period
+            // the clock was ahead: its count may belong to this period
             let count = self.current.count.max(self.other.count);
             let next = both.into_iter().find(|period| period.start == end);
             *self = Self { current: Period { start, end, count }, other: next.unwrap_or_default() };
@@ -81,7 +81,7 @@ impl CalendarCell {
         (u64::from(self.current.end) * MILLISECONDS).saturating_sub(wall)
     }
 
-    /// The periods in which something was counted, by their first seconds.
+    /// Returns the periods with a count, by their first seconds.
     pub(super) fn counted(&self) -> impl Iterator<Item = (u64, u64)> {
         [self.other, self.current]
             .into_iter()
@@ -89,7 +89,7 @@ impl CalendarCell {
             .map(|period| (period.start.into(), period.count))
     }
 
-    /// Nothing is left to remember, even if the clock steps back by an hour.
+    /// Tells whether nothing is left to remember, even if the clock steps back by an hour.
     pub(super) fn is_idle(&self, wall: u64) -> bool {
         const STEP: u64 = 60 * 60;
         let over = |period: &Period| {
@@ -109,8 +109,8 @@ fn seconds(wall: u64) -> u32 {
     u32::try_from(wall / MILLISECONDS).unwrap_or(u32::MAX - 1)
 }
 
-/// The first second of the calendar window in which a moment (ms since 1970) lies, and the first
-/// one after it.
+/// Returns the first second of the calendar window in which a moment (ms since 1970) lies, and of
+/// the next window.
 pub(super) fn bounds(wall: u64, window: Window) -> (u64, u64) {
     let (start, end) = period(seconds(wall), window);
     (start.into(), end.into())

@@ -15,7 +15,7 @@ pub struct Claim<'l> {
 /// The answer for a request that may pass. All claims are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Passed {
-    /// The quota of which the smallest share is left, of all claims.
+    /// The quota with the smallest share left, of all claims.
     pub tightest: Option<Tightest>,
     /// The first claim that is beyond its limit and lets the request through (`ExcessRule::Mark`,
     /// `Observe`).
@@ -45,6 +45,6 @@ pub struct Exceeded {
     /// The first claim that refuses.
     pub claim: usize,
     pub part: LimitPart,
-    /// Milliseconds until all claims have room, if nobody else takes it.
+    /// Milliseconds until all claims have room, if no other request takes it.
     pub wait: u64,
 }

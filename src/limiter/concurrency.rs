@@ -1,7 +1,7 @@
-//! How many requests of an API are in flight at a time, over all workers, and how many wait for a
+//! Limits the requests of an API in flight at a time, over all workers, and those that wait for a
 //! place.
 //!
-//! Stands beside the snapshots: an API whose rule did not change keeps its gate through a reload.
+//! Stands beside the snapshots: an API whose rule did not change keeps its limit through a reload.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,12 +22,12 @@ pub struct ConcurrencyLimit {
 #[derive(Debug)]
 pub struct Permit(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
 
-/// Neither a place nor room to wait for one, or none came in time.
+/// There was no place and no room to wait, or no place in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the API has reached `max_concurrent_requests`, and its queue is full or took too long")]
 pub struct Full;
 
-/// One that waits; dropping it (its client may leave) makes room.
+/// A request that waits. Dropping it makes room, since its client may leave.
 struct WaitingRequest<'g>(&'g AtomicUsize);
 
 impl Drop for WaitingRequest<'_> {

@@ -14,24 +14,25 @@ use crate::model::policy::{Quota, QuotaUnit};
 pub struct Counter {
     /// The key in halves: a number of 128 bits would need a place at every sixteenth byte.
     key: [u64; 2],
-    /// The limit as it was when this counter was used last.
+    /// The limit at the last use of this counter.
     limit: Arc<Limit>,
     quotas: QuotaCells,
     burst: BurstCell,
     /// Requests that went into the burst, ever; it wraps. Other gateways are told the difference.
     spent: u32,
-    /// Followers whose list of changes has this counter.
+    /// The followers whose list of changes has this counter.
     pub(super) listed: Followers,
 }
 
-/// A request beyond a limit: by which part, and how many milliseconds it lasts.
+/// A request beyond a limit: the exceeded part, and the milliseconds until it has room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Excess {
     pub(super) part: LimitPart,
     pub(super) wait: u64,
 }
 
-/// An amount that is known after the request: bytes of both bodies, and what the backend reported.
+/// An amount that is known after the request: bytes of both bodies, and the units that the backend
+/// reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     pub bandwidth: u64,
@@ -101,7 +102,7 @@ impl Counter {
         CounterKey(u128::from(low) | u128::from(high) << u64::BITS)
     }
 
-    /// The counter of everybody who came when the table was full.
+    /// Tells whether this is the counter that callers share if the table is full.
     pub(super) fn is_overflow(&self) -> bool {
         self.key() == self.limit.overflow()
     }
@@ -110,7 +111,7 @@ impl Counter {
         &self.limit
     }
 
-    /// Forgets all that is over, by the limit as it is now.
+    /// Forgets expired windows, by the present limit.
     pub(super) fn advance(&mut self, limit: &Arc<Limit>, now: CountingTime) {
         if !Arc::ptr_eq(&self.limit, limit) {
             self.limit = Arc::clone(limit);
@@ -127,7 +128,7 @@ impl Counter {
         }
     }
 
-    /// The first quota that has no room for one more request, with the longest wait of all such
+    /// Returns the first quota without room for one more request, with the longest wait of all such
     /// quotas.
     pub(super) fn quota_excess(&self, now: CountingTime) -> Option<Excess> {
         let mut found: Option<Excess> = None;
@@ -147,13 +148,13 @@ impl Counter {
         (wait > 0).then_some(Excess { part: LimitPart::Burst, wait })
     }
 
-    /// Every quota, and the burst, has room for one more request.
+    /// Tells whether every quota and the burst have room for one more request.
     pub(super) fn has_room(&self) -> bool {
         self.cells().all(|(rule, cell)| cell.total() < rule.most)
             && self.limit.bucket.is_none_or(|burst| self.burst.wait(burst) == 0)
     }
 
-    /// Counts one request. Returns the quota of which the smallest share is left.
+    /// Counts one request. Returns the quota with the smallest share left.
     pub(super) fn commit(&mut self) -> Option<Share> {
         if let Some(burst) = self.limit.bucket {
             self.burst.add(burst);
@@ -173,7 +174,7 @@ impl Counter {
         tightest
     }
 
-    /// Counts what is known only afterwards.
+    /// Counts an amount that is known afterwards.
     pub(super) fn charge(&mut self, usage: Usage) {
         for (rule, cell) in self.limit.rules.iter().zip(self.quotas.all_mut()) {
             let amount = match rule.unit {
@@ -187,7 +188,7 @@ impl Counter {
         }
     }
 
-    /// Adds a count of another gateway, or of a file, where it belongs.
+    /// Adds a count of another gateway, or of a file, to its window.
     pub(super) fn absorb(&mut self, counted: Counted) {
         let at = usize::from(counted.quota);
         if let (Some(rule), Some(cell)) = (self.limit.rules.get(at), self.quotas.at_mut(at)) {
@@ -200,15 +201,14 @@ impl Counter {
         self.spent
     }
 
-    /// Takes over the level that the burst has over all gateways, as of the time when it was
-    /// `spent`.
+    /// Takes over the level of the burst over all gateways, as of the time at which it was `spent`.
     pub(super) fn absorb_burst(&mut self, level: u64, spent: u32) {
         if let Some(burst) = self.limit.bucket {
             self.burst.absorb(burst, level, self.spent.wrapping_sub(spent));
         }
     }
 
-    /// Everything that is counted now, but for the burst.
+    /// Returns all present counts, except the burst.
     pub fn counted(&self) -> impl Iterator<Item = Counted> {
         (0_u8..).zip(self.quotas.all()).flat_map(|(quota, cell)| {
             cell.counted().into_iter().map(move |(at, amount)| Counted { quota, at, amount })
@@ -234,7 +234,7 @@ impl Counter {
         self.limit.bucket.map(|burst| self.burst.left(burst))
     }
 
-    /// Nothing is counted any more.
+    /// Tells whether nothing is counted any more.
     pub(super) fn is_idle(&mut self, now: CountingTime) -> bool {
         self.advance_cells(now);
         self.burst.is_idle() && self.quotas.all().iter().all(|cell| cell.is_idle(now))

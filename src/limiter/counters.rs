@@ -29,13 +29,14 @@ pub struct Counters {
     overflowed: AtomicU64,
 }
 
-/// A shard in memory of its own: who waits for one lock does not disturb who has the next one.
+/// A shard in memory of its own: a thread that waits for one lock does not disturb the holder of
+/// the next.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 struct LockedAlone(Mutex<Shard>);
 
 impl Counters {
-    /// Counters whose names are as random as the process' hash tables: they are never kept.
+    /// Counters whose names are as random as the process' hash tables, so they are never saved.
     pub fn unkept() -> Self {
         let random = || RandomState::new().hash_one(0_u8).to_le_bytes();
         let mut bytes = [0; 32];
@@ -103,8 +104,8 @@ impl Counters {
         self.admit_new(claims, now)
     }
 
-    /// As [`Self::admit`], where a counter is missing. A new counter begins with the count of its
-    /// policy's shared one, if that has any: its caller may be among those who were counted there.
+    /// As [`Self::admit`], if a counter is missing. A new counter begins with the count of its
+    /// policy's shared one, because its caller may be among those who were counted there.
     #[cold]
     fn admit_new(&self, claims: &[Claim<'_>], now: CountingTime) -> Result<Passed, Exceeded> {
         let overflows = claims.iter().map(|claim| claim.limit.overflow());
@@ -117,7 +118,7 @@ impl Counters {
         }
         let judged = locked.judge(claims, &mut places, now);
         if judged.is_err() {
-            // nobody makes the table grow by being refused
+            // a refused request adds no counter to the table
             let gone = made.iter().flatten().filter(|place| locked.remove(**place)).count();
             self.live.fetch_sub(gone, Ordering::Relaxed);
         }
@@ -131,7 +132,7 @@ impl Counters {
         locked.weigh(claims, &mut places, now).map(|_| ())
     }
 
-    /// Adds what a request has used, when that is known. Nothing is refused any more.
+    /// Adds the usage of a request, when it is known. It refuses nothing.
     pub fn charge(&self, claim: Claim<'_>, usage: Usage, now: CountingTime) {
         let mut locked = self.lock([claim.key, claim.limit.overflow()].into_iter());
         let place = self.find_or_make(&mut locked, &claim, now);
@@ -189,7 +190,7 @@ impl Counters {
         }
     }
 
-    /// Whether a counter is in the table.
+    /// Tells whether a counter is in the table.
     pub fn has(&self, key: CounterKey) -> bool {
         self.lock(std::iter::once(key)).find(key).is_some()
     }

@@ -1,7 +1,7 @@
-//! The names of counters: 128 bits each, made of what they count for.
+//! The names of counters: 128 bits each, made from the facts that identify a caller.
 //!
 //! No user name, address or claim is kept: a counter is found by a keyed fingerprint (SipHash-2-4,
-//! twice). The keys are random, so nobody outside can choose two callers that share a counter. They
+//! twice). The keys are random, so no outsider can choose two callers that share a counter. They
 //! are saved with the counts, and the gateways of a fleet agree on them.
 
 #![expect(
@@ -73,14 +73,15 @@ impl KeySpace {
 }
 
 impl Fingerprint {
-    /// The counter of this policy and nobody in particular.
+    /// Returns the counter of this policy without a particular caller.
     pub fn counter(self) -> CounterKey {
         CounterKey(self.0)
     }
 }
 
 impl CounterKey {
-    /// The counter of one more thing. Fingerprints look random, so a multiplication mixes enough.
+    /// Returns the counter for one more fact. Fingerprints look random, so a multiplication mixes
+    /// enough.
     #[must_use]
     pub fn of(self, part: Fingerprint) -> Self {
         const ODD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
@@ -95,7 +96,7 @@ impl CounterKey {
         Self(self.0 & !HOME | home.0 & HOME)
     }
 
-    /// The bits by which a counter's part of the table is chosen.
+    /// Returns the bits that choose a counter's part of the table.
     pub(super) fn home(self) -> u64 {
         u64::try_from((self.0 & HOME) >> HOME.trailing_zeros()).unwrap_or_default()
     }

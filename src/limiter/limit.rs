@@ -13,14 +13,14 @@ pub struct Limit {
     pub quotas: Box<[Quota]>,
     pub burst: Option<Burst>,
     pub excess: ExcessRule,
-    /// Who else wants to know when a counter of this limit has changed.
+    /// The followers of this limit's counters, which learn of each change.
     pub followers: Followers,
     /// The time between two comparisons with other gateways, where the policy has its own.
     pub sync_interval: Option<std::time::Duration>,
-    /// Where counters of this limit begin: add the parts that it counts apart with
-    /// [`CounterKey::of`].
+    /// The start of the counters' names of this limit. [`CounterKey::of`] adds the facts that it
+    /// counts apart.
     base: CounterKey,
-    /// The counter of everybody who came when the table was full.
+    /// The counter that callers share if the table is full.
     overflow: CounterKey,
     /// The quotas and the burst again, ready to be counted by.
     pub(super) rules: Box<[QuotaRule]>,
@@ -42,7 +42,7 @@ pub(super) struct QuotaRule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Followers(u8);
 
-/// Somebody who wants to know which counters have changed since the last time.
+/// A follower, which learns of the counters that have changed since the last time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Follower {
     /// The file that survives a restart.
@@ -54,7 +54,7 @@ pub enum Follower {
 /// A quota of a limit, or its burst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LimitPart {
-    /// By its position.
+    /// A quota, by its position.
     Quota(u8),
     Burst,
 }
@@ -128,7 +128,7 @@ impl Followers {
         self.0 & follower.bit() != 0
     }
 
-    /// Those of `self` that are not in `others`.
+    /// Returns the followers of `self` that are not in `others`.
     pub(super) fn without(self, others: Self) -> Self {
         Self(self.0 & !others.0)
     }

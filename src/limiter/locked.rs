@@ -25,7 +25,7 @@ pub(super) struct Place {
     slot: u32,
 }
 
-/// The counters of a request. `None`: one that does not exist, or is not counted.
+/// The counters of a request. `None` stands for one that does not exist, or is not counted.
 pub(super) type Places = SmallVec<[Option<Place>; INLINE]>;
 
 impl<'t> Locked<'t> {

@@ -5,19 +5,20 @@
 //!
 //! [`counters::Counters`] is the table of one gateway, shared by all workers. A caller prepares one
 //! [`counters::Claim`] for each level that a request counts on: the policy's [`limit::Limit`], and
-//! a [`key::CounterKey`] that says for whom. Then
+//! a [`key::CounterKey`] that identifies the caller. Then
 //!
 //! - [`counters::Counters::admit`] counts the request in all of its counters, or in none of them;
-//! - [`counters::Counters::charge`] adds what is known only afterwards: bytes, and numbers that a
+//! - [`counters::Counters::charge`] adds amounts that are known afterwards: bytes, and units that a
 //!   backend reports;
-//! - [`counters::Counters::look`] tells what is left, without counting.
+//! - [`counters::Counters::look`] tells how much is left, without counting.
 //!
 //! Sliding windows are cut into [`sliding::SUB_WINDOWS`] sub-windows. They are numbered from 1970
 //! by the steady time of [`time::CountingTime`], so gateways with synchronized clocks number them
-//! alike ([`sliding::sub_window`]). A count over several gateways, or a file, works with three
-//! calls:
+//! alike ([`sliding::sub_window`]).
 //!
-//! - a limit that is [`limit::Limit::followed_by`] somebody notes its changed counters, and
+//! A count over several gateways, or a file, works with three calls:
+//!
+//! - a limit with a follower ([`limit::Limit::followed_by`]) notes its changed counters, and
 //!   [`counters::Counters::changed`] shows each of them once;
 //! - [`counter::Counter::counted`] lists the amounts of all windows: by sub-window, or by the first
 //!   second of a day or month;

@@ -15,7 +15,7 @@ pub(super) enum QuotaCells {
     Requests(SlidingCell<u32>),
     Units(Box<SlidingCell<u64>>),
     Calendar(CalendarCell),
-    /// Few policies have a second quota, so it costs the other counters nothing.
+    /// Several quotas. Few policies have a second one, so it costs the other counters nothing.
     Several(Box<[Self]>),
 }
 
@@ -36,7 +36,7 @@ impl QuotaCells {
         }
     }
 
-    /// One for each quota.
+    /// Returns the cells, one for each quota.
     pub(super) fn all(&self) -> &[Self] {
         match self {
             Self::Several(cells) => cells,
@@ -112,7 +112,7 @@ impl QuotaCells {
         }
     }
 
-    /// The windows in which something was counted, with the amounts.
+    /// Returns the windows with a count, and the amounts.
     pub(super) fn counted(&self) -> Vec<(u64, u64)> {
         match self {
             Self::Requests(cell) => cell.counted().collect(),

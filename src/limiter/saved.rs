@@ -1,9 +1,9 @@
 //! Counts as bytes, for a file that survives the process.
 //!
 //! A file begins with a head: a magic number, the secret of the counters' names, and a checksum.
-//! Batches follow: a length, a checksum, the steady time at which it was written, and counters with
-//! everything that they count. A later record of a counter replaces an earlier one. A batch that is
-//! cut off or damaged ends the file; what is before it holds.
+//! Batches follow: a length, a checksum, the steady time of the write, and counters with all of
+//! their counts. A later record of a counter replaces an earlier one. A batch that is cut off or
+//! damaged ends the file; everything before it holds.
 
 use std::collections::HashMap;
 
@@ -63,7 +63,7 @@ pub fn head(keys: KeySpace) -> Vec<u8> {
     bytes
 }
 
-/// Reads a file's head; `None` if it is damaged, or not of this version.
+/// Reads a file's head. Returns `None` if it is damaged, or not of this version.
 pub fn read_head(bytes: &[u8]) -> Option<KeySpace> {
     let (known, rest) = bytes.split_at_checked(MAGIC.len() + KEYS)?;
     let keys = KeySpace::from_bytes(known.strip_prefix(MAGIC)?.try_into().ok()?);
@@ -116,8 +116,8 @@ impl Batch {
     }
 }
 
-/// Reads what follows the head: the last record of each counter, and the number of bytes that are
-/// sound.
+/// Reads the batches after the head: the last record of each counter, and the number of intact
+/// bytes.
 pub fn read_batches(keys: KeySpace, bytes: &[u8]) -> (Vec<SavedCounter>, usize) {
     let mut found = HashMap::new();
     let mut rest = bytes;

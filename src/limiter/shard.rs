@@ -41,7 +41,7 @@ impl Shard {
         self.counters.get_mut(index(slot))
     }
 
-    /// Adds a counter whose key is not there yet.
+    /// Adds a counter whose key is not in the table.
     pub(super) fn insert(&mut self, counter: Counter) -> u32 {
         if self.counters.len() == self.counters.capacity() {
             let more = (self.counters.len() / GROWTH).max(LEAST_GROWTH);
@@ -70,7 +70,7 @@ impl Shard {
         }
     }
 
-    /// Changes a counter, and notes it for those who follow it.
+    /// Changes a counter, and notes it for its followers.
     pub(super) fn change<R>(
         &mut self,
         slot: u32,

@@ -5,7 +5,8 @@
 //! than the quota is granted in any window, wherever it begins, and at most a sixteenth of the time
 //! is counted too long.
 
-/// Sub-windows in a window: finer ones cost memory, coarser ones grant less at the edge.
+/// The number of sub-windows in a window: finer ones cost memory, coarser ones grant less at the
+/// edge.
 pub const SUB_WINDOWS: u64 = 16;
 
 /// The sub-windows of the ring: those of a window, and the current one.
@@ -47,13 +48,13 @@ pub(super) struct SlidingCell<T> {
     counts: [T; SLOTS],
 }
 
-/// The number of the sub-window in which a moment lies.
+/// Returns the number of the sub-window in which a moment lies.
 pub fn sub_window(steady: u64, length: u64) -> u64 {
     let length = length.max(1);
     if let Some(parts) = steady.checked_mul(SUB_WINDOWS) {
         return parts / length;
     }
-    // beyond the year 36,000,000, where a division of 128 bits may cost what it does
+    // beyond the year 36,000,000, where the cost of a division of 128 bits does not matter
     let number = u128::from(steady) * u128::from(SUB_WINDOWS) / u128::from(length);
     u64::try_from(number).unwrap_or(u64::MAX)
 }
@@ -93,8 +94,8 @@ impl<T: Tally> SlidingCell<T> {
         self.add_at(self.head, amount);
     }
 
-    /// Counts in another sub-window: a count of another gateway, or of a file. An older one than
-    /// the ring has is over.
+    /// Counts in another sub-window: a count of another gateway, or of a file. One that is older
+    /// than the ring has expired.
     pub(super) fn absorb(&mut self, number: u64, amount: u64) {
         self.advance_to(number);
         self.add_at(number, amount);
@@ -140,7 +141,7 @@ impl<T: Tally> SlidingCell<T> {
         end_of_stay(number, length).saturating_sub(steady)
     }
 
-    /// The sub-windows in which something was counted, oldest first.
+    /// Returns the sub-windows with a count, oldest first.
     pub(super) fn counted(&self) -> impl Iterator<Item = (u64, u64)> {
         self.counts_from(self.oldest()).filter(|(_, count)| *count > 0)
     }
@@ -150,7 +151,8 @@ impl<T: Tally> SlidingCell<T> {
         (self.head + 1).saturating_sub(SLOTS as u64)
     }
 
-    /// From `oldest`, at most a whole ring before the current sub-window, up to the current one.
+    /// Returns the counts from `oldest`, at most a whole ring before the current sub-window, up to
+    /// the current one.
     fn counts_from(&self, oldest: u64) -> impl Iterator<Item = (u64, u64)> {
         // by two slices: a remainder for each of seventeen places would cost more than all else
         let (later, first) = self.counts.split_at_checked(position(oldest)).unwrap_or_default();

@@ -5,8 +5,8 @@ use crate::model::clock::Moment;
 /// A request's time, read once for all its counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CountingTime {
-    /// Milliseconds that only go forward. Sliding windows and bursts are measured by it: nobody can
-    /// set this clock.
+    /// Milliseconds that only go forward. Sliding windows and bursts are measured by them, because
+    /// nobody can set this clock.
     pub steady: u64,
     /// Milliseconds since 1970, as the wall clock says. Calendar windows are found by it.
     pub wall: u64,

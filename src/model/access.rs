@@ -1,12 +1,9 @@
-//! Compares two configurations by who can call what: which applications gain or lose which
-//! operations.
+//! Compares two configurations by access: the applications that gain or lose operations.
 //!
-//! The files: [`state`] (one configuration, as far as it decides that), [`addresses`] (the
-//! operations of an API as a caller names them), [`difference`](mod@difference) (two of them
-//! compared), [`change`] (one line of the result).
-//!
-//! Operations are compared as they are written. One that is removed beside a wider one, such as
-//! `/accounts/42` beside `/accounts/*`, counts as lost.
+//! [`state`] is one configuration, reduced to the facts that decide access. [`addresses`] are the
+//! operations of an API as a caller names them. [`difference`](mod@difference) compares two states,
+//! and [`change`] is one line of the result. Operations are compared as they are written. One that
+//! is removed beside a wider one, such as `/accounts/42` beside `/accounts/*`, counts as lost.
 
 mod addresses;
 mod change;

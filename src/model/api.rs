@@ -1,4 +1,4 @@
-//! An API: what is exposed at a context and version, and to whom.
+//! An API: the operations at a context and version, and the callers that it admits.
 
 use std::time::Duration;
 
@@ -19,18 +19,18 @@ pub struct Api {
     pub identity: Identity,
     pub name: ApiName,
     pub version: Version,
-    /// As written: `/accounts`, `/`, or with `{version}` inside.
+    /// The context as written: `/accounts`, `/`, or with `{version}` inside.
     pub context: String,
-    /// Where it is served, in normal form and without a trailing slash: `/accounts/1.0.0`; the
-    /// empty string is the root.
+    /// The path at which it is served, in normal form and without a trailing slash:
+    /// `/accounts/1.0.0`. The empty string is the root.
     pub base_path: String,
-    /// With `default_version`: the base path without the version.
+    /// The base path without the version, for an API with `default_version`.
     pub default_base_path: Option<String>,
     /// Empty: any host.
     pub hosts: Vec<HostPattern>,
     /// Empty: tokens of every key manager are taken.
     pub key_managers: Vec<KeyManagerSlot>,
-    /// Any of these must be in the token's `aud`; empty does not check.
+    /// The token's `aud` must have one of these. If empty, `aud` is not checked.
     pub audiences: Vec<String>,
     pub subscription: SubscriptionRule,
     pub binding: BindingRule,
@@ -39,19 +39,19 @@ pub struct Api {
     pub dpop_nonce: bool,
     /// The header that carries the token, in lower case.
     pub authorization_header: String,
-    /// Whether a token may stand in the query.
+    /// The rule for tokens in the query.
     pub query_token: QueryTokenRule,
     pub authorization: AuthorizationForwarding,
-    /// Whether backends are told who calls.
+    /// True if backends get a token about the caller.
     pub backend_jwt: bool,
     pub lifecycle: Lifecycle,
     pub paths: PathRules,
-    /// `None`: what `[limits]` says.
+    /// `None`: the value of `[limits]` applies.
     pub max_body_bytes: Option<ByteLimit>,
     pub body_stall: BodyStall,
     pub concurrency: Option<Concurrency>,
     pub policies: ApiPolicies,
-    /// Whether streams and upgraded connections end with their token.
+    /// True if streams and upgraded connections end with their token.
     pub close_on_token_expiry: bool,
     pub cors: Option<Cors>,
     pub request_headers: HeaderRules,
@@ -73,7 +73,7 @@ impl Api {
     }
 }
 
-/// What becomes of a request that a rule refuses, where that is no matter of identity.
+/// The consequence of a rule that refuses a request, for rules that are not about identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum RefusalMode {
     #[default]
@@ -91,22 +91,22 @@ pub struct PathRules {
     pub keep_empty_segments: bool,
 }
 
-/// How long a request's body may stand still while the answer does too.
+/// The time for which a request's body may stand still while the answer stands still too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BodyStall {
-    /// What `[limits]` says.
+    /// The value of `[limits]`.
     #[default]
     Limits,
     After(Duration),
-    /// For streams that may be silent.
+    /// No limit, for streams that may be silent.
     Never,
 }
 
-/// How many requests of an API are in flight at a time, over all workers.
+/// The number of requests of an API in flight at a time, over all workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Concurrency {
     pub most: usize,
-    /// How many more may wait for a place.
+    /// The number of further requests that may wait for a place.
     pub queue: usize,
     pub queue_timeout: Duration,
 }
@@ -114,13 +114,13 @@ pub struct Concurrency {
 /// The throttling policies of an API.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ApiPolicies {
-    /// One that has limits replaces those of the operations.
+    /// The policy of the API. If it has limits, it replaces the policies of the operations.
     pub api: PolicyIndex,
-    /// Those that a subscription may choose; empty: any.
+    /// The policies that a subscription may choose; empty allows any.
     pub offered: Vec<PolicyIndex>,
 }
 
-/// What an operator changes of a message's headers, after everything else.
+/// The operator's changes of a message's headers, applied after all others.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HeaderRules {
     pub set: Vec<(HeaderName, HeaderValue)>,
@@ -132,10 +132,10 @@ pub struct Operation {
     pub method: OperationMethod,
     pub template: Template,
     pub auth: AuthScheme,
-    /// Any one of these; empty asks for none.
+    /// A token needs one of these; empty requires none.
     pub scopes: Vec<Scope>,
     pub policy: PolicyIndex,
-    /// As of the API, for this operation alone.
+    /// Like `observe` of the API, for this operation alone.
     pub observe: bool,
     pub place: Provenance,
 }
@@ -156,7 +156,7 @@ impl OperationMethod {
     }
 }
 
-/// Whether an operation asks for a token. `None` must be written out.
+/// The authentication that an operation requires. `None` must be written out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "lowercase")]
 pub enum AuthScheme {
@@ -165,7 +165,7 @@ pub enum AuthScheme {
     None,
 }
 
-/// Whether the token's application must be subscribed to the API.
+/// True if the token's application must be subscribed to the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SubscriptionRule {
     Required,
@@ -173,7 +173,7 @@ pub enum SubscriptionRule {
     NotRequired,
 }
 
-/// Whether a token must be bound to a certificate or a key.
+/// The binding of tokens to a certificate or a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BindingRule {
     Required,
@@ -181,15 +181,15 @@ pub enum BindingRule {
     NotRequired,
 }
 
-/// Whether `?access_token=` is a token.
+/// The rule for tokens in `?access_token=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueryTokenRule {
     Never,
-    /// In the handshakes of WebSockets: browsers can set no header there.
+    /// Allowed in the handshakes of WebSockets, because browsers can set no header there.
     OnHandshakes,
 }
 
-/// Whether the backend sees the client's token.
+/// The rule for sending the client's token to the backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuthorizationForwarding {
     Remove,
@@ -203,9 +203,9 @@ pub enum Lifecycle {
     Published,
     Prototyped,
     Deprecated,
-    /// Answered 503 with code 700700.
+    /// The API answers 503 with code 700700.
     Blocked,
-    /// Answered 404, as if it did not exist.
+    /// The API answers 404, as if it did not exist.
     Retired,
 }
 

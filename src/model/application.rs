@@ -1,8 +1,8 @@
-//! Applications: who calls APIs, with which keys and which subscriptions.
+//! Applications: the clients of APIs, with their keys and subscriptions.
 //!
 //! Every rule about them stands here once: lengths, characters, one key per type and key manager,
-//! one subscription per API. The texts borrow where they can, because a file of a million lines is
-//! read without an allocation for each name.
+//! one subscription per API. The strings are borrowed if possible, so that a file of a million
+//! lines is read without an allocation for each name.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ macro_rules! text {
                 &self.0
             }
 
-            /// A text that was valid when it was put where it comes from.
+            /// A name that was checked when it was stored.
             pub(super) fn known(text: &'a str) -> Self {
                 Self(Cow::Borrowed(text))
             }
@@ -56,12 +56,12 @@ text!(
     |text| check(text, MAX_NAME_BYTES)
 );
 text!(
-    /// The user who owns an application; empty where nobody is named.
+    /// The user who owns an application; empty if no owner is named.
     Owner,
     |text: &str| if text.is_empty() { Ok(()) } else { check(text, MAX_NAME_BYTES) }
 );
 text!(
-    /// The organization whose tokens alone an application can use.
+    /// The organization of an application. Tokens of other organizations are refused.
     OrganizationName,
     |text| check(text, MAX_NAME_BYTES)
 );
@@ -74,16 +74,17 @@ text!(
 /// The longest value of an attribute, in bytes, as WSO2 has it.
 const MAX_ATTRIBUTE_BYTES: usize = 1024;
 
-/// All attributes of an application as JSON, in bytes: they are sent to backends in a header, and
+/// The longest JSON of all attributes of an application, in bytes. Backends get it in a header, and
 /// many servers take no more than 8 KiB of headers.
 const MAX_ATTRIBUTES_BYTES: usize = 4096;
 
-/// What backends are told about an application besides its name: texts by name, as one JSON object.
+/// The attributes that backends are told about an application besides its name: strings by name, as
+/// one JSON object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApplicationAttributes<'a>(Cow<'a, str>);
 
 impl<'a> ApplicationAttributes<'a> {
-    /// Returns `None` for no attribute at all.
+    /// Returns `None` if there is no attribute.
     pub fn new(
         texts: &BTreeMap<Cow<'_, str>, Cow<'_, str>>,
     ) -> Result<Option<Self>, InvalidApplication> {
@@ -110,7 +111,7 @@ impl<'a> ApplicationAttributes<'a> {
         &self.0
     }
 
-    /// Attributes that were valid when they were put where they come from.
+    /// Attributes that were checked when they were stored.
     pub(super) fn known(json: &'a str) -> Self {
         Self(Cow::Borrowed(json))
     }
@@ -170,7 +171,7 @@ impl<'a> TryFrom<Vec<KeyMapping<'a>>> for KeyMappings<'a> {
 }
 
 impl<'a> KeyMappings<'a> {
-    /// Keys that were valid when they were put where they come from.
+    /// Keys that were checked when they were stored.
     pub(super) fn known(keys: Vec<KeyMapping<'a>>) -> Self {
         Self(keys)
     }
@@ -197,7 +198,7 @@ pub enum SubscriptionState {
 pub struct Subscription {
     pub api: ApiSlot,
     pub state: SubscriptionState,
-    /// Of the level "subscription".
+    /// A policy of the level "subscription".
     pub policy: PolicyIndex,
 }
 
@@ -221,7 +222,7 @@ impl TryFrom<Vec<Subscription>> for Subscriptions {
 }
 
 impl Subscriptions {
-    /// Subscriptions that were valid when they were put where they come from.
+    /// Subscriptions that were checked when they were stored.
     pub(super) fn known(subscriptions: Vec<Subscription>) -> Self {
         Self(subscriptions)
     }
@@ -251,9 +252,9 @@ pub enum InvalidApplication {
 pub struct Application<'a> {
     pub name: ApplicationName<'a>,
     pub owner: Owner<'a>,
-    /// `None`: it can be used with the tokens of any organization.
+    /// `None`: tokens of any organization are accepted.
     pub organization: Option<OrganizationName<'a>>,
-    /// Of the level "application".
+    /// A policy of the level "application".
     pub policy: PolicyIndex,
     pub attributes: Option<ApplicationAttributes<'a>>,
     /// `None`: its counts were never set back.

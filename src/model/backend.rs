@@ -1,4 +1,4 @@
-//! Where an API's requests go: targets, deadlines and trust.
+//! The backends of an API: targets, deadlines and trust.
 
 use std::time::Duration;
 
@@ -14,24 +14,25 @@ use crate::model::provenance::Provenance;
 pub struct Backend {
     /// Never empty.
     pub targets: Vec<Target>,
-    /// Asked when no target is usable.
+    /// Used if no target is usable.
     pub failover: Vec<Target>,
     pub balance: Balance,
     pub connect_timeout: Duration,
-    /// From the end of connecting to the response head.
+    /// The time from the end of connecting to the response head.
     pub response_timeout: Duration,
-    /// Between two bytes of an answer's body, or of its request's; `None`: no limit.
+    /// The longest time between two bytes of an answer's body, or of its request's. `None` sets no
+    /// limit.
     pub response_stall_timeout: Option<Duration>,
     /// The whole exchange, to the last byte of the answer.
     pub request_timeout: Option<Duration>,
     pub http2: Http2,
-    /// How often an HTTP/2 connection is pinged while something waits and nothing comes; `None`:
-    /// never.
+    /// The time between pings on an HTTP/2 connection while an exchange waits and no byte comes.
+    /// `None` sends no pings.
     pub http2_ping_interval: Option<Duration>,
     pub retries: Retries,
     pub health: Option<HealthRule>,
     pub eject: Option<EjectRule>,
-    /// In thousandths: with a smaller share of usable targets, health is ignored.
+    /// In thousandths. If the share of usable targets is smaller, health is ignored.
     pub panic_threshold: u16,
     pub slow_start: Duration,
     /// Idle connections kept for each target, over all workers.
@@ -40,24 +41,23 @@ pub struct Backend {
     pub addressing: Addressing,
     /// The most that this backend may be sent, over all applications.
     pub hard_limit: Option<Quota>,
-    /// The networks that may be called; `None` (the addresses stand in a file): all.
+    /// The networks that may be called. `None` allows all, since the addresses stand in a file.
     pub networks: Option<NetworkRule>,
     pub place: Provenance,
 }
 
-/// What a backend learns of the address that the client used, and whether its own one is told to
-/// the client.
+/// The addresses that a backend and a client learn of each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Addressing {
     /// The backend gets the client's `Host`.
     pub preserve_host: bool,
     /// A `Location` that names the backend is given the client's address.
     pub rewrite_location: bool,
-    /// `X-Forwarded-Prefix` tells which part of the path was taken off.
+    /// `X-Forwarded-Prefix` names the part of the path that was removed.
     pub forward_prefix: bool,
 }
 
-/// Whose turn it is.
+/// The way in which targets take turns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Balance {
     RoundRobin,
@@ -77,18 +77,18 @@ pub enum HashKey {
 /// Which HTTP is spoken with the targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Http2 {
-    /// Where TLS agrees on it.
+    /// HTTP/2 if the target agrees to it in TLS.
     Auto,
-    /// By prior knowledge.
+    /// HTTP/2 by prior knowledge.
     Always,
     Never,
 }
 
-/// What is sent again, and how often.
+/// The failures after which a request is sent again, and the number of attempts.
 #[expect(clippy::struct_excessive_bools, reason = "one for each cause that may be written")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retries {
-    /// After the first try.
+    /// The number of attempts after the first.
     pub attempts: u32,
     pub connect: bool,
     pub reset: bool,
@@ -113,11 +113,11 @@ pub struct HealthRule {
 pub struct EjectRule {
     pub consecutive_failures: u32,
     pub duration: Duration,
-    /// In thousandths of the targets.
+    /// The largest share of ejected targets, in thousandths.
     pub max_ejected: u16,
 }
 
-/// Where nothing is written: only what never left is sent again.
+/// The default: only a request that was never sent is sent again.
 impl Default for Retries {
     fn default() -> Self {
         Self {
@@ -141,9 +141,10 @@ pub struct Target {
     /// `_orders._tcp.bank.example`: the records that name hosts and ports.
     pub service: Option<String>,
     pub port: u16,
-    /// Put before the forwarded path: normal form, no trailing slash, empty for the root.
+    /// The path that is put before the forwarded path: in normal form, without a trailing slash,
+    /// empty for the root.
     pub base_path: String,
-    /// How many of the turns it takes; at least 1.
+    /// The weight of the target in taking turns; at least 1.
     pub weight: u32,
 }
 
@@ -153,7 +154,7 @@ pub enum BackendScheme {
     Https,
 }
 
-/// Trust for `https` targets: the system's authorities, and what is written here.
+/// The trust in `https` targets: the system's authorities, and those of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BackendTls {
     pub ca: Option<PemFile>,
@@ -179,8 +180,8 @@ impl BackendScheme {
 }
 
 impl Target {
-    /// `host:port` as it stands in a `Host` header: brackets around IPv6, no port where it is the
-    /// scheme's own.
+    /// Returns `host:port` as a `Host` header has it: brackets around IPv6, and no port if it is
+    /// the scheme's own.
     pub fn authority(&self) -> String {
         let host =
             if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };

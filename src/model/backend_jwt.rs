@@ -11,8 +11,8 @@ pub struct BackendJwt {
     pub header: HeaderName,
     /// A private key, PEM: RSA, or EC on P-256.
     pub key: PemFile,
-    /// Private keys that signed before: their public halves stay published while tokens of theirs
-    /// are about.
+    /// Private keys that signed before. Their public halves stay published while tokens of theirs
+    /// can be valid.
     pub previous: Vec<PemFile>,
     pub issuer: String,
     pub ttl: Duration,
@@ -21,7 +21,7 @@ pub struct BackendJwt {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssertionEncoding {
-    /// As RFC 7515 says.
+    /// The encoding of RFC 7515.
     Base64Url,
     /// WSO2's default: the standard alphabet without padding.
     Base64,

@@ -1,5 +1,5 @@
-//! The files of a configuration that hold certificates with an end: what the gateway shows, and
-//! whom it believes.
+//! The files of a configuration that hold expiring certificates: the gateway's own, and those of
+//! trusted authorities.
 
 use crate::model::KeyManagerTemplate;
 use crate::model::Model;
@@ -7,14 +7,14 @@ use crate::model::backend::{Backend, BackendTls};
 use crate::model::gateway::{ClientAuth, ListenerTls};
 use crate::model::key_manager::{ClientCertificate, PemFile};
 
-/// A file of certificates, and what it is for.
+/// A file of certificates, and its purpose.
 #[derive(Debug, Clone, Copy)]
 pub struct CertificateFile<'m> {
     pub file: &'m PemFile,
     pub role: CertificateRole,
 }
 
-/// What the certificates of a file do.
+/// The purpose of the certificates in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CertificateRole {
     /// A chain that listeners show to clients.
@@ -40,13 +40,14 @@ impl CertificateRole {
         }
     }
 
-    /// A chain is over with the first of its certificates, a list of authorities with the last.
+    /// Tells how a file expires: a chain with its first certificate to expire, a list of
+    /// authorities with its last.
     pub fn is_chain(self) -> bool {
         matches!(self, Self::Listener | Self::Management | Self::Client)
     }
 }
 
-/// Each file once for each role.
+/// Returns each file once for each of its roles.
 pub fn files(model: &Model) -> Vec<CertificateFile<'_>> {
     let mut files = CertificateFiles::default();
     for tls in model.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {

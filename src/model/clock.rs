@@ -1,22 +1,21 @@
-//! The two times of the gateway, read in one place and passed in: the time of day, by which tokens
-//! are judged, and the monotonic time, by which everything is measured that the gateway remembers
-//! for a while.
+//! The two times of the gateway, read in one place and passed in. Tokens are judged by the time of
+//! day. Everything that the gateway remembers for a while is measured by the monotonic time.
 
 use std::time::{Duration, Instant};
 
-/// What has expired is kept for this much longer where forgetting it does harm: a clock may be
-/// wrong for a while.
+/// Expired entries are kept for this much longer if forgetting them does harm, because a clock may
+/// be wrong for a while.
 pub const MARGIN_SECONDS: u64 = 24 * 3600;
 
 /// Seconds since 1970-01-01T00:00:00Z (RFC 7519 `NumericDate`, whole seconds).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct UnixSeconds(pub u64);
 
-/// Milliseconds of monotonic time since the process began to count: nobody can set this clock.
+/// Milliseconds of monotonic time since the process started. Nobody can set this clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Moment(pub u64);
 
-/// Where time comes from: the system's clocks when running, a hand-set one in tests.
+/// A source of the two times: the system's clocks in operation, a clock set by hand in tests.
 pub trait Clock: Send + Sync + std::fmt::Debug {
     fn now(&self) -> UnixSeconds;
 
@@ -25,7 +24,7 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
         self.now().0.saturating_mul(1000)
     }
 
-    /// The time up to which what has expired may be forgotten: a day ago.
+    /// Returns the time before which expired entries are forgotten: a day ago.
     fn forget_before(&self) -> UnixSeconds {
         UnixSeconds(self.now().0.saturating_sub(MARGIN_SECONDS))
     }
@@ -35,7 +34,7 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
         Moment(self.milliseconds())
     }
 
-    /// The monotonic time that it was at an instant of a short while ago.
+    /// Returns the monotonic time of an instant of a short while ago.
     fn moment_of(&self, _instant: Instant) -> Moment {
         Moment(self.milliseconds())
     }

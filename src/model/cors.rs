@@ -10,7 +10,7 @@ pub struct Cors {
     pub methods: Vec<Method>,
     pub headers: AllowedHeaders,
     pub exposed: Vec<HeaderName>,
-    /// Never with [`Origins::Any`].
+    /// Never true with [`Origins::Any`].
     pub credentials: bool,
     pub max_age: Option<Duration>,
 }

@@ -1,13 +1,13 @@
 //! Applications, their keys and their subscriptions: a million consumer keys in about 100 MiB,
 //! found without a lock or an allocation.
 //!
-//! A directory is built once ([`DirectoryBuilder`]) and then read. A change of it is a new
-//! directory that shares the packed base with the old one and adds an overlay, so that its cost
-//! grows with the number of recent changes and not with the number of applications.
-//! [`Directory::folded`] makes a new base of both. An application keeps its slot through all of it.
+//! A directory is built once ([`DirectoryBuilder`]) and then read. A changed directory shares the
+//! packed base with the old one and adds an overlay. So a change costs as much as the number of
+//! recent changes, and not as the number of applications. [`Directory::folded`] makes a new base of
+//! both. An application keeps its slot through all of it.
 //!
-//! A consumer key is found by (key manager, consumer key), never by itself: two authorization
-//! servers may issue the same client id.
+//! A consumer key is found by (key manager, consumer key), never by itself, because two
+//! authorization servers may issue the same client id.
 
 mod builder;
 mod conflict;

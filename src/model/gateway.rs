@@ -16,12 +16,13 @@ use crate::model::secret::{Secret, SecretKey};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gateway {
-    /// In the fleet.
+    /// The name of this gateway in its fleet.
     pub name: String,
     /// Last good key sets; created if missing.
     pub state_dir: PathBuf,
     pub workers: Workers,
-    /// What all workers' verdicts of tokens may take, in bytes; zero: none is remembered.
+    /// The memory for remembered verdicts on tokens, in bytes, over all workers; zero remembers
+    /// none.
     pub token_cache_bytes: u64,
     /// A stop goes on accepting for this long after readiness failed, so that load balancers can
     /// notice.
@@ -29,23 +30,23 @@ pub struct Gateway {
     pub drain_timeout: Duration,
     /// A reload goes without an API, a key manager or an application file that is broken.
     pub quarantine: bool,
-    /// The share of listeners, APIs or applications, in thousandths, that a reload may take away
-    /// unconfirmed.
+    /// The share of listeners, APIs or applications, in thousandths, that a reload can remove
+    /// without confirmation.
     pub reload_max_removed: u16,
     /// Empty: the system's.
     pub dns_servers: Vec<SocketAddr>,
-    /// Who is believed about clients, and in which headers.
+    /// The proxies that are trusted about clients, and their headers.
     pub trusted_proxies: TrustedProxies,
     /// Request headers that are removed, as they are shown: the operator's list, or the default
     /// one.
     pub remove_request_headers: Vec<String>,
-    /// What makes nonces for DPoP proofs; `None`: a secret of the process.
+    /// The key for nonces of DPoP proofs; `None` is a secret of the process.
     pub dpop_nonce_key: Option<SecretKey>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Workers {
-    /// One per core.
+    /// One worker per core.
     Auto,
     Count(u16),
 }
@@ -57,22 +58,22 @@ pub struct Listener {
     pub protocols: Protocols,
     pub proxy_protocol: ProxyProtocol,
     pub max_connections: usize,
-    /// Of one client address, over all workers.
+    /// The number of connections of one client address, over all workers.
     pub max_connections_per_address: usize,
     pub tls: Option<ListenerTls>,
     pub place: Provenance,
 }
 
-/// Whether connections begin with a PROXY header that names the client.
+/// The rule for a PROXY header, which names the client, at the start of connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProxyProtocol {
     Off,
-    /// With or without: for listeners that only trusted balancers reach.
+    /// With or without the header, for listeners that only trusted balancers reach.
     Optional,
     Required,
 }
 
-/// What a listener speaks: offered by ALPN with TLS; told apart by HTTP/2's preface without.
+/// The protocols of a listener: offered by ALPN with TLS, told apart by HTTP/2's preface without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocols {
     Http1,
@@ -88,7 +89,7 @@ pub struct ListenerTls {
     pub clients: ClientAuth,
 }
 
-/// Whether clients show a certificate, and whose are believed.
+/// The rule for client certificates, and the authorities that are trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientAuth {
     None,
@@ -110,7 +111,7 @@ pub struct NamedPair {
     pub pair: CertifiedPair,
 }
 
-/// What one client may cost.
+/// The limits on the resources of one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// First byte of a connection to the end of a request head.
@@ -120,12 +121,12 @@ pub struct Limits {
     pub max_header_bytes: usize,
     pub max_headers: usize,
     pub max_body_bytes: ByteLimit,
-    /// No byte of a body for this long.
+    /// The longest time without a byte of a body.
     pub body_stall_timeout: Duration,
     pub max_token_bytes: usize,
-    /// Of one client address in a minute; `None`: uncounted.
+    /// The number of forged tokens of one client address in a minute; `None` counts none.
     pub max_forged_tokens: Option<NonZeroU32>,
-    /// Opaque tokens of one client address that no server has vouched for yet.
+    /// The rate of opaque tokens of one client address that no server has called active yet.
     pub unknown_tokens: Rate,
     /// Requests at a time of one HTTP/2 connection.
     pub max_streams: u32,
@@ -143,8 +144,8 @@ pub enum ByteLimit {
 pub struct ManagementSettings {
     pub address: SocketAddr,
     pub tls: Option<CertifiedPair>,
-    /// The users who may sign in. Without one, callers on this machine may operate the gateway, and
-    /// nobody may use the REST API.
+    /// The users who may sign in. If there is none, callers on this machine may operate the
+    /// gateway, and the REST API is closed.
     pub users: Vec<ManagementUser>,
     pub tokens: Option<ManagementTokens>,
     /// Names that the listener answers to, besides its addresses and the machine's name.
@@ -156,7 +157,7 @@ pub struct ManagementSettings {
 }
 
 impl ManagementSettings {
-    /// Whether anybody can sign in to the REST API. Without, nothing of a store is served.
+    /// Tells whether the REST API has a user. If not, no object of a store is served.
     pub fn somebody_may_sign_in(&self) -> bool {
         !self.users.is_empty() || self.tokens.is_some()
     }
@@ -168,7 +169,7 @@ pub struct ManagementUser {
     /// Argon2, as a PHC string.
     pub password_hash: Secret,
     pub roles: Vec<UserRole>,
-    /// Names of the groups whose applications are the user's own too.
+    /// The names of groups; the applications of a group are shared by its members.
     pub groups: Vec<String>,
 }
 
@@ -184,13 +185,13 @@ pub struct ManagementTokens {
 /// Rights of application developers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortalSettings {
-    /// Anybody may make an account.
+    /// Anybody can create an account.
     pub self_signup: bool,
-    /// The address of a page that a new account must accept; empty: there is none.
+    /// The address of a page that a new account must accept; empty if there is none.
     pub terms: String,
     /// Developers may map existing OAuth keys, where the key manager allows it too.
     pub key_provisioning: bool,
-    /// Servers are asked about existing keys, where they can tell.
+    /// The gateway asks servers about existing keys, if they can answer.
     pub validate_existing_keys: bool,
 }
 
@@ -205,7 +206,7 @@ impl Default for PortalSettings {
     }
 }
 
-/// What a user of the management listener is there for.
+/// The role of a user of the management listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserRole {
     /// May do everything.
@@ -225,7 +226,7 @@ impl UserRole {
     pub const NAMES: &'static [&'static str] =
         &["admin", "operator", "publisher", "developer", "viewer"];
 
-    /// In the order of their names.
+    /// All roles, in the order of their names.
     const ALL: [Self; 5] =
         [Self::Admin, Self::Operator, Self::Publisher, Self::Developer, Self::Viewer];
 
@@ -239,7 +240,7 @@ impl UserRole {
     }
 }
 
-/// How a refusal is written when the client does not ask otherwise.
+/// The format of refusals for clients that prefer none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[serde(rename_all = "lowercase")]
 pub enum ErrorFormat {
@@ -254,7 +255,7 @@ pub enum ErrorFormat {
 pub struct Telemetry {
     pub log: Log,
     pub access_log: AccessLogSettings,
-    /// `None`: the gateway makes no spans.
+    /// `None` if the gateway makes no spans.
     pub traces: Option<TraceSettings>,
     /// Exchanges are counted by application too.
     pub application_label: bool,
@@ -303,7 +304,7 @@ pub struct TraceSettings {
     /// The value of `Authorization`.
     pub authorization: Option<Secret>,
     pub fetch: Fetch,
-    /// The share of traces that nobody in front of the gateway has decided on, 0 to 1.
+    /// The share of traces to record, 0 to 1, unless a service in front has decided.
     pub sample: f64,
     /// An exchange that takes as long is exported in any case.
     pub slow: Duration,

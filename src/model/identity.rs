@@ -1,9 +1,8 @@
-//! Identities: what stays the same while files, positions and generations change.
+//! Identities: they stay the same while files, positions and generations change.
 //!
-//! An object that a file declares has an id that is derived from its kind and its name, so that it
-//! is the same in every process and on every gateway. Tables are indexed by slots: small numbers
-//! that one object holds for as long as anything in the process uses it. Deleting an object
-//! renumbers no other one.
+//! An object of a file has an id that is derived from its kind and its name, so that it is the same
+//! in every process and on every gateway. Tables are indexed by slots: small numbers that one
+//! object holds for as long as the process uses it. Deleting an object renumbers no other one.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -135,7 +134,7 @@ impl<K: Hash + Eq> SlotLease<K> {
 impl<K: Hash + Eq> Drop for SlotLease<K> {
     fn drop(&mut self) {
         let mut table = locked(&self.slots);
-        // somebody may have leased the key again since the last holder of this lease went
+        // the key may have been leased again after the last holder of this lease was dropped
         let dead = table.held.get(&self.key).is_some_and(|lease| lease.strong_count() == 0);
         if dead {
             table.held.remove(&self.key);
@@ -194,8 +193,8 @@ impl Identities {
         Identity(self.apis.lease(&ObjectId::declared(ObjectKind::Api, name)))
     }
 
-    /// The identity of a key manager, or `None` when 65,535 are there: a consumer key has two bytes
-    /// for its own.
+    /// Returns the identity of a key manager, or `None` if 65,535 exist: a consumer key has two
+    /// bytes for its key manager.
     pub fn key_manager(&self, name: &str) -> Option<Identity> {
         let lease = self.key_managers.lease(&ObjectId::declared(ObjectKind::KeyManager, name));
         (lease.number() < u32::from(u16::MAX)).then_some(Identity(lease))
@@ -217,7 +216,7 @@ mod tests {
         assert_eq!(id, ObjectId::declared(ObjectKind::Api, "orders:1.0.0"));
         assert_ne!(id, ObjectId::declared(ObjectKind::KeyManager, "orders:1.0.0"));
         assert_ne!(id, ObjectId::declared(ObjectKind::Api, "orders:1.0.1"));
-        // people keep ids: the next version of the gateway has to derive the same ones
+        // people keep ids, so the next version of the gateway must derive the same ones
         assert_eq!(id.to_string(), "d4125d55-e631-5614-8eab-40c8c04be269");
     }
 

@@ -1,5 +1,5 @@
-//! A key manager: an outside authorization server whose tokens the gateway believes, and how to
-//! read them.
+//! A key manager: an outside authorization server whose tokens the gateway accepts, and the rules
+//! for reading them.
 
 mod algorithm;
 mod fetch;
@@ -28,13 +28,13 @@ use crate::model::token_handling::TokenHandling;
 pub struct KeyManager {
     pub identity: Identity,
     pub name: KeyManagerName,
-    /// For people; the name when nothing was written.
+    /// The name for people; the technical name if none was written.
     pub display_name: String,
     pub description: String,
     pub kind: KeyManagerType,
     /// A disabled key manager's tokens are refused like those of an unknown issuer.
     pub enabled: bool,
-    /// `None`: taken from the discovery document once that was read.
+    /// `None` until the discovery document is read.
     pub issuer: Option<Issuer>,
     pub keys: KeySource,
     pub fetch: Fetch,
@@ -42,18 +42,19 @@ pub struct KeyManager {
     pub rules: TokenRules,
     /// Claims that the backend JWT has under another name.
     pub claim_mapping: Vec<(String, String)>,
-    /// The organization whose tokens it judges, if it was made of a template.
+    /// The organization whose tokens it judges, if it was made from a template.
     pub organization: Option<TemplateOrganization>,
     pub validation: TokenValidation,
-    /// Where tokens can be asked about.
+    /// The introspection endpoint and its settings.
     pub introspection: Option<Introspection>,
-    /// Which tokens are its own; empty: all of its issuer, and opaque ones where it can be asked.
+    /// The tokens that belong to it. Empty: all tokens of its issuer, and opaque ones if it has
+    /// introspection.
     pub handling: Vec<TokenHandling>,
-    /// What application developers are shown.
+    /// The endpoints that application developers see.
     pub endpoints: KeyManagerEndpoints,
-    /// How applications get keys.
+    /// The ways in which applications get keys.
     pub provisioning: KeyProvisioning,
-    /// As whom the gateway makes clients.
+    /// The credentials with which the gateway registers clients.
     pub registration: RegistrationSettings,
     pub place: Provenance,
 }
@@ -78,7 +79,7 @@ impl KeyManager {
         KeyManagerSlot(u16::try_from(self.identity.slot()).unwrap_or(u16::MAX))
     }
 
-    /// Makes a key manager whose place is left out: a line above it changes nothing of it.
+    /// Returns a copy without its place, so that a line added above it changes nothing.
     #[must_use]
     pub fn without_place(&self) -> Self {
         Self { place: Provenance::default(), ..self.clone() }
@@ -89,12 +90,12 @@ impl KeyManager {
         self.organization.as_ref().is_some_and(|own| own.listing == Listing::Unlisted)
     }
 
-    /// The template whose organization this is.
+    /// Returns the template that this organization belongs to.
     pub fn template(&self) -> Option<KeyManagerSlot> {
         self.organization.as_ref().map(|own| own.template)
     }
 
-    /// The value that a token's `org_id` must have, where it has one.
+    /// Returns the value that a token's `org_id` must have, if the token has one.
     pub fn organization_id(&self) -> Option<&str> {
         self.organization.as_ref()?.id.as_deref()
     }

@@ -14,7 +14,7 @@ use crate::model::provenance::Provenance;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyManagerTemplate {
-    /// What its organizations have in common. Texts that differ between them hold braces.
+    /// The settings that its organizations share. Strings that differ between them hold braces.
     outline: KeyManager,
     issuer: Issuer,
     /// The credentials of single organizations that are listed.
@@ -24,7 +24,7 @@ pub struct KeyManagerTemplate {
 }
 
 impl KeyManagerTemplate {
-    /// Makes a template, or gives the key manager back whose issuer has no braces.
+    /// Makes a template, or returns the key manager if its issuer has no braces.
     pub fn try_of(
         outline: KeyManager,
         credentials_for: Vec<(String, Credentials)>,
@@ -50,7 +50,7 @@ impl KeyManagerTemplate {
         self.outline.slot()
     }
 
-    /// With its braces.
+    /// Returns the issuer with its braces.
     pub fn issuer(&self) -> &Issuer {
         &self.issuer
     }
@@ -63,7 +63,7 @@ impl KeyManagerTemplate {
         self.outline.place
     }
 
-    /// What its organizations have in common.
+    /// Returns the settings that its organizations share.
     pub fn outline(&self) -> &KeyManager {
         &self.outline
     }
@@ -72,13 +72,13 @@ impl KeyManagerTemplate {
         &self.credentials_for
     }
 
-    /// Makes a template whose place is left out: a line above it changes nothing of it.
+    /// Returns a copy without its place, so that a line added above it changes nothing.
     #[must_use]
     pub fn without_place(&self) -> Self {
         Self { outline: self.outline.without_place(), ..self.clone() }
     }
 
-    /// What revocations are bound to that concern all of its organizations.
+    /// Returns the scope of revocations that concern all of its organizations.
     pub fn revocation_scope(&self) -> &str {
         self.issuer.as_str().trim_end_matches('/')
     }
@@ -111,7 +111,7 @@ impl KeyManagerTemplate {
         Some(own)
     }
 
-    /// Fills values into the braces; `None` for values that cannot stand there.
+    /// Fills values into the braces. Returns `None` for values that cannot stand there.
     fn organization(&self, values: &[&str], listing: Listing) -> Option<KeyManager> {
         let braces = braces(self.issuer.as_str());
         if braces.len() != values.len() || !values.iter().all(|value| is_value(value)) {

@@ -66,27 +66,27 @@ use crate::model::provenance::SourceFiles;
 use crate::model::redis::RedisServer;
 use crate::model::store::{StoreLocation, StoreSettings};
 
-/// Everything that one `gateway.toml`, with the files that it names, says. Cross references are
+/// The whole content of a `gateway.toml` and the files that it names. Cross references are
 /// resolved: an index in one part is valid in the part that it points to.
 #[derive(Debug)]
 pub struct Model {
     /// The files that were read; [`provenance::Provenance`] points into them.
     pub files: SourceFiles,
-    /// What was left out because it is broken, and why.
+    /// The parts that were left out because they are broken, with the reasons.
     pub quarantined: Vec<String>,
     pub gateway: Gateway,
     pub store: StoreSettings,
     pub listeners: Vec<Listener>,
     pub limits: Limits,
-    /// `None`: no `[management]` was written, so no management listener is opened.
+    /// `None` if `[management]` is missing; then no management listener is opened.
     pub management: Option<ManagementSettings>,
     pub portal: PortalSettings,
-    /// Whether WSO2 Identity Server may tell of revoked tokens.
+    /// True if WSO2 Identity Server may send notices of revoked tokens.
     pub revocation_notices: bool,
-    /// Where gateways tell each other of them.
+    /// The channel on which gateways share revocations.
     pub revocation_channel: Option<RedisServer>,
     pub backend_jwt: Option<BackendJwt>,
-    /// Disabled ones are kept, so that a key may still name them.
+    /// Disabled ones are included, so that a key can still name them.
     pub key_managers: Vec<KeyManager>,
     /// Their listed organizations stand among the key managers.
     pub templates: Vec<KeyManagerTemplate>,
@@ -98,7 +98,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Whether objects of a store are served beside those of the files.
+    /// Tells whether objects of a store are served beside those of the files.
     pub fn has_store(&self) -> bool {
         self.management.as_ref().is_some_and(ManagementSettings::somebody_may_sign_in)
             && self.store.location != StoreLocation::None

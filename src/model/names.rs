@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The longest name that an operator may give to a thing, in bytes.
+/// The longest name of an object, in bytes.
 pub const MAX_NAME_BYTES: usize = 256;
 
 /// A name was empty, too long, or held a control character.

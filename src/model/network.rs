@@ -1,12 +1,13 @@
-//! The networks that an address may lead to which came by the management API, not from a file.
+//! The networks to which an address of the management API may lead. Addresses of files are not
+//! restricted.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
-/// Refuses loopback, link-local, private and other networks that are not the internet, so that
-/// nobody who may write an address reaches the neighbors of the gateway. Clones share the list.
+/// Refuses loopback, link-local, private and other networks that are not the internet. So a user
+/// who can write an address cannot reach the neighbors of the gateway. Clones share the list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct NetworkRule {
     allowed: Arc<[IpNet]>,
@@ -46,8 +47,8 @@ fn is_public(address: IpAddr) -> bool {
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    // this network, addresses that carriers share (RFC 6598), protocol assignments (RFC 6890),
-    // networks for benchmarks (RFC 2544), reserved ones and broadcast
+    // this network, shared addresses of carriers (RFC 6598), protocol assignments (RFC 6890),
+    // benchmarks (RFC 2544), reserved addresses and broadcast
     let special = matches!(
         address.octets(),
         [0 | 240..=255, ..] | [100, 64..=127, ..] | [192, 0, 0, _] | [198, 18 | 19, ..]

@@ -17,23 +17,23 @@ pub const MOST_VALUE: usize = 100;
 /// The organizations that a template serves without a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrganizationRule {
-    /// What the braces' values, joined by `/`, must be as a whole.
+    /// The pattern for the braces' values, joined by `/`.
     pub pattern: Pattern,
     /// Key sets that are kept at a time.
     pub most: usize,
-    /// New ones that the server is asked about.
+    /// The number of new organizations per minute that the server is asked about.
     pub new_in_a_minute: NonZeroU32,
 }
 
-/// The organization whose tokens a key manager judges, and the template that it was made of.
+/// The organization of a key manager that was made from a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateOrganization {
     pub template: KeyManagerSlot,
     pub template_name: KeyManagerName,
-    /// With its braces.
+    /// The issuer of the template, with its braces.
     pub template_issuer: Issuer,
     pub listing: Listing,
-    /// The value that a token's `org_id` must have, where it has one.
+    /// The value that a token's `org_id` must have, if the token has one.
     pub id: Option<String>,
     /// The values of all braces: the organization that the issuer proves, whatever a token says.
     pub tenant: String,
@@ -42,13 +42,13 @@ pub struct TemplateOrganization {
 /// The reason why a template serves an organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listing {
-    /// It stands in `organizations`.
+    /// The organization stands in `organizations`.
     Listed,
     /// A token named it, and it matches `organization_pattern`.
     Unlisted,
 }
 
-/// Whether a text may stand for a brace.
+/// Tells whether a string can replace a brace.
 pub fn is_value(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
     text.len() <= MOST_VALUE
@@ -69,8 +69,8 @@ fn brace(segment: &str) -> Option<&str> {
         .filter(|name| !name.is_empty() && !name.contains(['{', '}']))
 }
 
-/// Whether each brace of an address fills a whole segment of its path: only then is there one way
-/// to read a value out of an issuer, and no value can choose a host.
+/// Tells whether each brace of an address fills a whole segment of its path. Only then can a value
+/// be read out of an issuer in one way, and no value can choose a host.
 pub fn fills_segments(address: &str) -> bool {
     // "https:", "", the authority; only then the path
     const BEFORE_PATH: usize = 3;
@@ -80,8 +80,8 @@ pub fn fills_segments(address: &str) -> bool {
     path == address && address.matches(['{', '}']).count() == whole.saturating_mul(2)
 }
 
-/// What the braces of a template stand for in an issuer, in their order; `None` for an issuer that
-/// is not the template's.
+/// Returns the values of a template's braces in an issuer, in their order; `None` if the issuer
+/// does not fit the template.
 pub fn values<'i>(template: &str, issuer: &'i str) -> Option<Vec<&'i str>> {
     let mut values = Vec::new();
     let (mut wanted, mut found) = (template.split('/'), issuer.split('/'));
@@ -191,8 +191,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever an issuer says, what is read out of it and filled into an address changes
-        /// nothing else of the address.
+        /// Values that are read out of any issuer and filled into an address change no other part
+        /// of it.
         #[test]
         fn a_value_never_leaves_its_segment(text in "\\PC{0,40}|[a-z./%@?#:;{}\\\\]{0,20}") {
             if let Some(found) = values(TEMPLATE, &issuer("carbon.super", &text)) {

@@ -1,4 +1,4 @@
-//! Throttling policies: the limits that operators name, and who is not served at all.
+//! Throttling policies: the limits that operators name, and the deny conditions.
 
 mod built_in;
 mod condition;
@@ -36,7 +36,7 @@ pub struct Throttling {
     pub unauthenticated: PolicyIndex,
     /// The subscription policy of each client of APIs that need no subscription.
     pub subscriptionless: PolicyIndex,
-    /// One count over all gateways.
+    /// The count that all gateways share, if there is one.
     pub shared: Option<SharedCounting>,
     pub policies: Policies,
     pub deny: Vec<DenyCondition>,
@@ -53,13 +53,13 @@ pub struct Policy {
     pub per_user: bool,
     /// The time between two comparisons with other gateways, where the policy has its own.
     pub sync_interval: Option<Duration>,
-    /// The response header in which a backend reports a number.
+    /// The response header in which a backend reports a number of units.
     pub events_header: Option<HeaderName>,
     /// Advanced policies: other limits under conditions, the first that holds.
     pub conditions: Vec<Condition>,
     /// Custom policies: one count for each value.
     pub key: Option<KeyTemplate>,
-    /// `None`: built in.
+    /// `None` for a built-in policy.
     pub place: Option<Provenance>,
 }
 
@@ -73,7 +73,7 @@ pub struct Limits {
 /// The place of a policy in the order of a request's limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PolicyLevel {
-    /// Of an API, or of an operation.
+    /// The level of an API, or of an operation.
     Advanced,
     Subscription,
     Application,
@@ -85,9 +85,9 @@ pub enum PolicyLevel {
 pub enum ExcessRule {
     #[default]
     Refuse,
-    /// It passes a quota and is marked; a burst still refuses.
+    /// The request passes a quota and is marked; a burst still refuses it.
     Mark,
-    /// It passes, is noted, and consumes nothing of this limit.
+    /// The request passes, is logged, and consumes nothing of this limit.
     Observe,
 }
 
@@ -99,7 +99,7 @@ pub struct PolicyIndex(u16);
 /// All policies, found by level and name, or by slot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policies {
-    /// In the order in which they are written, without the unlimited one.
+    /// The policies in the order written, without the unlimited one.
     all: Vec<IdentifiedPolicy>,
     by_name: BTreeMap<(PolicyLevel, String), usize>,
     by_slot: BTreeMap<PolicyIndex, usize>,
@@ -107,7 +107,7 @@ pub struct Policies {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct IdentifiedPolicy {
-    /// Holds the slot for as long as somebody uses these policies.
+    /// Holds the slot for as long as these policies are in use.
     identity: Identity,
     index: PolicyIndex,
     policy: Policy,
@@ -153,7 +153,7 @@ impl Policy {
 impl PolicyIndex {
     pub const UNLIMITED: Self = Self(0);
 
-    /// The slot; `None` for the policy without limits.
+    /// Returns the slot, or `None` for the policy without limits.
     pub fn position(self) -> Option<usize> {
         usize::from(self.0).checked_sub(1)
     }
@@ -188,12 +188,12 @@ impl Policies {
         self.all.get(*at).map(|known| known.index)
     }
 
-    /// `None`: no limits.
+    /// Returns `None` for the policy without limits.
     pub fn get(&self, index: PolicyIndex) -> Option<&Policy> {
         self.known(index).map(|known| &known.policy)
     }
 
-    /// The id that a policy has in every process; `None` for the one without limits.
+    /// Returns the id that a policy has in every process, or `None` for the one without limits.
     pub fn id(&self, index: PolicyIndex) -> Option<ObjectId> {
         self.known(index).map(|known| known.identity.id())
     }
@@ -202,7 +202,7 @@ impl Policies {
         self.get(index).map_or(UNLIMITED, |policy| policy.name.as_str())
     }
 
-    /// Every policy with its index, but for the unlimited one.
+    /// Returns every policy with its index, except the unlimited one.
     pub fn iter(&self) -> impl Iterator<Item = (PolicyIndex, &Policy)> {
         self.all.iter().map(|known| (known.index, &known.policy))
     }
@@ -243,7 +243,7 @@ mod tests {
         let second = policies(&["new", "c", "a"], &identities);
         assert_eq!(["new", "c", "a"].map(|name| slot(&second, name)), [3, 2, 0]);
         assert_eq!(second.name(PolicyIndex(2)), UNLIMITED, "\"b\" is none of these");
-        // nobody knows "b" any more
+        // "b" is not in use any more
         drop(first);
         let third = policies(&["later", "c"], &identities);
         assert_eq!(["later", "c"].map(|name| slot(&third, name)), [1, 2]);
@@ -259,7 +259,7 @@ mod tests {
         assert!(both.add(other, &identities));
         let id = |level| both.id(both.find(level, "Gold").unwrap()).unwrap();
         assert_ne!(id(PolicyLevel::Subscription), id(PolicyLevel::Application));
-        // people keep ids: the next version of the gateway has to derive the same ones
+        // people keep ids, so the next version of the gateway must derive the same ones
         assert_eq!(
             id(PolicyLevel::Subscription).to_string(),
             "b35c7b1d-d796-5181-98f3-ec535cecca08"

@@ -1,5 +1,5 @@
-//! Where something was written, for reports and for `explain`: a file and a line, or a revision of
-//! the store, whose audit log tells who wrote it and when.
+//! The place where an object was written: a file and a line, or a revision of the store. The
+//! store's audit log has the author and the time. Reports and `explain` show it.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Provenance {
     pub file: u16,
-    /// Of the store: the revision.
+    /// The revision, if the place is the store.
     pub line: u32,
 }
 
@@ -36,7 +36,7 @@ pub const STORE: &str = "the store";
 pub struct SourceFiles(Vec<PathBuf>);
 
 impl SourceFiles {
-    /// Adds a file and returns its number, or `None` when there are 65,535 already.
+    /// Adds a file and returns its number, or `None` if there are 65,535 already.
     pub fn add(&mut self, path: PathBuf) -> Option<u16> {
         let number = u16::try_from(self.0.len()).ok()?;
         self.0.push(path);

@@ -1,6 +1,6 @@
 //! The part that a key manager has in the provisioning of applications.
 
-/// The ways in which an application gets keys of a key manager, and who may.
+/// The ways in which an application gets keys of a key manager, and the users who can do it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyProvisioning {
     /// The management API makes tokens for developers.
@@ -12,14 +12,14 @@ pub struct KeyProvisioning {
     pub permissions: KeyPermissions,
 }
 
-/// The users who may make keys.
+/// The users who can create keys.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum KeyPermissions {
     #[default]
     Public,
-    /// Those with any of these roles.
+    /// Users with any of these roles.
     Allow(Vec<String>),
-    /// All but those with any of these roles.
+    /// All users except those with any of these roles.
     Deny(Vec<String>),
 }
 

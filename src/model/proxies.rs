@@ -1,23 +1,22 @@
-//! The proxies in front of the gateway: which networks they are in, and the headers of theirs that
-//! are believed.
+//! The proxies in front of the gateway: their networks, and the headers that are trusted.
 
 use std::net::IpAddr;
 
 use http::HeaderName;
 use ipnet::IpNet;
 
-/// Proxies whose word about a client is believed, in the headers that are named here and in no
-/// others.
+/// The trusted proxies, with the headers in which they describe a client. No other header is
+/// trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TrustedProxies {
     pub networks: Vec<IpNet>,
     pub headers: ForwardedHeaders,
-    /// `None`: no header is believed about client certificates.
+    /// `None`: no header about client certificates is trusted.
     pub certificate: Option<CertificateHeader>,
 }
 
 impl TrustedProxies {
-    /// Nobody is trusted.
+    /// No proxy is trusted.
     pub const NONE: Self =
         Self { networks: Vec::new(), headers: ForwardedHeaders::DEFAULT, certificate: None };
 
@@ -27,7 +26,7 @@ impl TrustedProxies {
     }
 }
 
-/// A header that tells of the request as the outermost proxy got it.
+/// A header that describes the request as the outermost proxy received it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForwardedHeader {
     For,
@@ -60,13 +59,13 @@ impl ForwardedHeader {
     }
 }
 
-/// The headers that every trusted proxy overwrites, and so the ones that are believed.
+/// The trusted headers. Every trusted proxy must overwrite them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ForwardedHeaders(u8);
 
 impl ForwardedHeaders {
     pub const NONE: Self = Self(0);
-    /// `X-Forwarded-For` and `X-Forwarded-Proto`: what every balancer writes.
+    /// `X-Forwarded-For` and `X-Forwarded-Proto`, which every balancer writes.
     pub const DEFAULT: Self = Self::NONE.with(ForwardedHeader::For).with(ForwardedHeader::Proto);
 
     #[must_use]
@@ -85,7 +84,7 @@ impl Default for ForwardedHeaders {
     }
 }
 
-/// The one header in which the trusted proxies say which certificate a client proved to have.
+/// The header in which the trusted proxies send the certificate that a client proved to have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateHeader {
     pub name: HeaderName,

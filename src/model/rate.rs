@@ -1,4 +1,4 @@
-//! A rate: so many requests in a time.
+//! A rate: a number of requests in a time.
 
 use std::num::NonZeroU32;
 use std::time::Duration;

@@ -1,7 +1,5 @@
-//! Why an exchange ended as it did: the closed list that the access log, the metrics and `explain`
-//! share.
-//!
-//! The answers that clients get for these are in `proxy::denial`, the only table of statuses and
+//! The reasons for which exchanges end: a closed list that the access log, the metrics and
+//! `explain` share. The answers to clients are in `proxy::denial`, the only table of statuses and
 //! codes.
 
 macro_rules! reasons {
@@ -48,7 +46,8 @@ reasons! {
     ServerOptions = "server_options",
     /// An `OPTIONS` of an API with CORS, answered here.
     CorsPreflight = "cors_preflight",
-    /// What clients ask before they have a token (RFC 9728), answered here.
+    /// Protected resource metadata (RFC 9728), which clients read before they have a token;
+    /// answered here.
     ResourceMetadata = "resource_metadata",
     /// The worker lags behind: the newest requests are shed.
     Overloaded = "overloaded",
@@ -67,7 +66,7 @@ reasons! {
     /// More than one token, or more than one authorization header.
     SeveralCredentials = "several_credentials",
     TokenTooLarge = "token_too_large",
-    /// Not three parts of canonical base64url with JSON objects inside.
+    /// The token is not three parts of canonical base64url with JSON objects inside.
     TokenMalformed = "token_malformed",
     UnknownIssuer = "unknown_issuer",
     /// The API does not take tokens of this key manager.
@@ -88,10 +87,11 @@ reasons! {
     /// The token is bound to a key or certificate that the client did not prove.
     TokenBound = "token_bound",
     TokenRevoked = "token_revoked",
-    /// Too many forged tokens of this client: what is not known is not verified.
-    ForgedTokens = "forged_tokens",
-    /// Too many tokens of this client that no server has vouched for: none is asked about for a
+    /// Too many forged tokens came from this client, so its unknown tokens are not verified for a
     /// while.
+    ForgedTokens = "forged_tokens",
+    /// Too many tokens came from this client that no server called active, so no server is asked
+    /// about them for a while.
     UnknownTokens = "unknown_tokens",
     /// The server that was asked does not know it as active.
     TokenInactive = "token_inactive",
@@ -109,7 +109,7 @@ reasons! {
     // --- authorize ---
     ConsumerKeyMissing = "consumer_key_missing",
     ConsumerKeyUnknown = "consumer_key_unknown",
-    /// The application has an organization, and the token is of none.
+    /// The application has an organization, and the token has none.
     OrganizationMissing = "organization_missing",
     /// The application has an organization, and the token is of another one.
     OrganizationMismatch = "organization_mismatch",
@@ -123,9 +123,9 @@ reasons! {
     NoSandboxBackend = "no_sandbox_backend",
 
     // --- throttle ---
-    /// As many requests of the API are in flight, and wait, as may.
+    /// The API has reached `max_concurrent_requests`, and its queue is full.
     ConcurrencyLimit = "concurrency_limit",
-    /// A deny condition is about the request.
+    /// A deny condition matches the request.
     Denied = "denied",
     ApiQuota = "api_quota",
     OperationQuota = "operation_quota",
@@ -135,7 +135,7 @@ reasons! {
     ApplicationBurst = "application_burst",
     /// A custom policy.
     CustomQuota = "custom_quota",
-    /// The most that the API's backend may be sent.
+    /// The API's backend has reached its `hard_limit`.
     HardLimit = "hard_limit",
     /// The counters of all gateways cannot be reached, and the file says to refuse.
     CountersUnavailable = "counters_unavailable",
@@ -149,16 +149,16 @@ reasons! {
     OwnShortage = "own_shortage",
     BackendConnectTimeout = "backend_connect_timeout",
     BackendTls = "backend_tls",
-    /// No response head in time.
+    /// The response head did not come in time.
     BackendTimeout = "backend_timeout",
     /// The request exceeded its time limit.
     RequestTimeout = "request_timeout",
     /// Closed or reset before a response head.
     BackendReset = "backend_reset",
-    /// Something that is not HTTP, or HTTP that can be read two ways.
+    /// The backend's answer is not HTTP, or HTTP that can be read two ways.
     BackendProtocol = "backend_protocol",
 
-    /// The backend answered an upgrade with something that is none.
+    /// The backend answered an upgrade with something else than the upgrade.
     UpgradeRefused = "upgrade_refused",
 
     // --- endings ---
@@ -169,11 +169,11 @@ reasons! {
 }
 
 impl Reason {
-    /// How many there are, for tables that are indexed by reason.
+    /// The number of reasons, for tables that are indexed by reason.
     pub const COUNT: usize = Self::ALL.len();
 
-    /// The refusals that `observe = true` lets through. None of them is about who calls, and none
-    /// was decided by somebody about this one caller.
+    /// The refusals that `observe = true` lets through. No refusal about a caller's identity is
+    /// among them, and none that an operator aimed at one caller.
     pub const OBSERVABLE: [Self; 6] = [
         Self::TokenAudience,
         Self::ConsumerKeyMissing,

@@ -38,7 +38,8 @@ pub struct RedisLogin {
     pub database: u16,
 }
 
-/// Trust beside the system's, and the certificate that the gateway shows where it is asked for one.
+/// Trusted authorities beside the system's, and the gateway's certificate for servers that ask for
+/// one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RedisTls {
     pub ca: Option<PemFile>,
@@ -49,7 +50,7 @@ pub struct RedisTls {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisServers {
     pub layout: RedisLayout,
-    /// Those that the file names: one server, the sentinels, or some servers of the cluster.
+    /// The servers that the file names: one server, the sentinels, or some servers of the cluster.
     pub seeds: Vec<HostPort>,
     pub login: RedisLogin,
 }

@@ -1,11 +1,12 @@
-//! Request headers that end at the gateway, because backends would do something else for them, or
-//! for somebody else.
+//! Request headers that are removed, because backends would act on them for another caller or in
+//! another way than was authorized.
 //!
-//! Every field of every request is looked up here, and almost none is found: a filter of a few
-//! words says so without comparing names. `_` counts as `-`, as in the servers that turn names into
+//! Every field of every request is looked up here, and almost none is found. A filter of a few
+//! words tells so without comparing names. `_` counts as `-`, because some servers turn names into
 //! variables.
 
-/// What is removed where the operator writes no list. A `*` at the end stands for any rest.
+/// The headers that are removed if the operator writes no list. A `*` at the end stands for any
+/// rest.
 pub const DEFAULT_REMOVED: &[&str] = &[
     // another method than the one that was authorized
     "X-HTTP-Method",
@@ -85,10 +86,10 @@ pub const DEFAULT_REMOVED: &[&str] = &[
 /// A list of header names, ready to be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemovedHeaders {
-    /// In lower case, with dashes.
+    /// Names in lower case, with dashes.
     exact: Box<[Box<str>]>,
     starts: Box<[Box<str>]>,
-    /// By length; a bit for what [`mark`] makes of a name.
+    /// Filters by length; each has a bit for every mark of a name ([`mark`]).
     exact_filter: Box<[u64; 64]>,
     /// A bit for the third and fourth byte of a start.
     starts_filter: u64,
@@ -114,7 +115,7 @@ impl RemovedHeaders {
         Self { exact: exact.into(), starts: starts.into(), exact_filter, starts_filter }
     }
 
-    /// Whether a field of this name, in lower case, is removed.
+    /// Tells whether a field of this name, in lower case, is removed.
     pub fn has(&self, name: &str) -> bool {
         let bytes = name.as_bytes();
         let may_be = self.exact_filter.get(bytes.len() % 64).copied().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What revocations of a key manager's tokens are bound to.
+//! The scopes of revocations: the identities that they are bound to.
 
 use std::borrow::Cow;
 
@@ -6,12 +6,12 @@ use crate::model::key_manager::{KeyManager, KeySource};
 use crate::model::organization::Listing;
 
 impl KeyManager {
-    /// What revocations of its tokens are bound to: the issuer, which outlives a change of the key
-    /// manager's name.
+    /// Returns the identity that revocations of its tokens are bound to: the issuer, which outlives
+    /// a change of the key manager's name.
     ///
-    /// An issuer that is learned is not known at all times, so there the place of the discovery
-    /// document says it (RFC 8414: the issuer and a suffix). A server that only introspects is
-    /// known by its endpoint.
+    /// An issuer that is learned is not known at all times. For those the address of the discovery
+    /// document gives the issuer (RFC 8414: the issuer and a suffix). A server with introspection
+    /// alone is known by its endpoint.
     pub fn revocation_scope(&self) -> Cow<'_, str> {
         if let Some(issuer) = &self.issuer {
             return Cow::Borrowed(issuer.as_str().trim_end_matches('/'));
@@ -31,14 +31,14 @@ impl KeyManager {
         Cow::Borrowed(endpoint.unwrap_or(self.name.as_str()))
     }
 
-    /// What revocations are bound to that concern all organizations of its template.
+    /// Returns the scope of revocations that concern all organizations of its template.
     pub fn family_scope(&self) -> Option<&str> {
         let own = self.organization.as_ref()?;
         Some(own.template_issuer.as_str().trim_end_matches('/'))
     }
 
-    /// The name that earlier builds bound revocations of its tokens to. Organizations that nobody
-    /// listed have no name that an operator knows.
+    /// Returns the name that earlier builds used as the scope of revocations. Organizations that
+    /// are not listed have no name that an operator knows.
     pub fn revocation_name(&self) -> &str {
         match &self.organization {
             Some(own) if own.listing == Listing::Unlisted => own.template_name.as_str(),
@@ -47,7 +47,7 @@ impl KeyManager {
     }
 }
 
-/// The issuer whose discovery document lies at this address.
+/// Returns the issuer whose discovery document lies at this address.
 fn issuer_of(well_known_url: &str) -> String {
     const MARKS: [&str; 3] = [
         "/.well-known/openid-configuration",

@@ -1,4 +1,4 @@
-//! Something that must not be shown.
+//! Strings that must not be shown.
 
 use serde::Deserialize;
 
@@ -22,7 +22,7 @@ impl std::fmt::Debug for SecretKey {
     }
 }
 
-/// A text that only [`Secret::reveal`] gives away.
+/// A string that only [`Secret::reveal`] returns.
 #[derive(Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);

@@ -1,4 +1,4 @@
-//! Where the objects of the management API are kept, and what application developers may do.
+//! The place of the management API's objects, and the permissions of application developers.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use crate::model::secret::{Secret, SecretKey};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreSettings {
     pub location: StoreLocation,
-    /// Where a copy of a shared database is kept.
+    /// The folder for a copy of a shared database.
     pub state_dir: PathBuf,
-    /// How often a gateway asks for changes even if nobody told it of one.
+    /// The time between two looks for changes, even if no notice of one came.
     pub poll_interval: Duration,
-    /// For the secrets that must be kept; `None`: none is kept.
+    /// The key for secrets that must be kept; `None`: no secret is kept.
     pub encryption_key: Option<SecretKey>,
-    /// Still read.
+    /// Former keys, with which secrets are still read.
     pub previous_encryption_keys: Vec<SecretKey>,
 }
 
@@ -40,10 +40,10 @@ pub struct PostgresServer {
     pub tls: PostgresTls,
 }
 
-/// Whether a connection must be encrypted.
+/// The rule for encrypting the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PostgresTls {
     Required,
-    /// On this machine only.
+    /// Plain connections, on this machine only.
     Off,
 }

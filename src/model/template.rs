@@ -1,9 +1,9 @@
-//! The path template of an operation: literals, `{parameters}`, and a last `*` that takes all
-//! below.
+//! The path template of an operation: literals, `{parameters}`, and a last `*` that matches all
+//! paths below.
 //!
 //! A template is written in normal form, so that it can be compared with a normalized request path
-//! byte for byte: what can stand unencoded is not encoded, and hexadecimal digits are in upper
-//! case.
+//! byte for byte. Characters that need no encoding are not encoded, and hexadecimal digits are in
+//! upper case.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ pub enum Segment {
     Parameter(Box<str>),
 }
 
-/// How a template ends.
+/// The end of a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tail {
     /// The path ends with the last segment; a trailing slash in the request changes nothing.
@@ -32,7 +32,7 @@ pub enum Tail {
     Below,
 }
 
-/// Why a path cannot be a template; the text tells the operator what to write instead.
+/// A path that cannot be a template. The message tells the operator what to write instead.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTemplate {
     #[error("a path starts with \"/\"")]
@@ -179,8 +179,7 @@ fn percent_encoded(digits: &str) -> Result<(), InvalidTemplate> {
     let refused = || InvalidTemplate::PercentEncoding(format!("%{digits}"));
     let normal = digits.len() == 2 && digits.chars().all(|c| matches!(c, '0'..='9' | 'A'..='F'));
     let byte = u8::from_str_radix(digits, 16).map_err(|_| refused())?;
-    // "%2A" is the only way to write a literal "*"; ";" would be cut before matching however it is
-    // spelled
+    // a literal "*" can only be written as "%2A"; ";" would be cut before matching in any spelling
     let stands_plainly = byte.is_ascii_alphanumeric() || b"-._~!$&'()+,=:@".contains(&byte);
     let matchable =
         normal && !stands_plainly && byte >= 0x20 && !matches!(byte, b'/' | b'\\' | b';' | 0x7F);

@@ -1,4 +1,4 @@
-//! One count over all gateways: where it is kept, and how it is compared.
+//! One count over all gateways: its servers, and the moments at which they are asked.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub struct SharedCounting {
 /// The moment at which the servers are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CounterMode {
-    /// Every `sync_interval`: no request waits.
+    /// Every `sync_interval`, so no request waits.
     #[default]
     Batched,
     /// On each request.

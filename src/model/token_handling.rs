@@ -2,7 +2,7 @@
 
 use regex::Regex;
 
-/// One rule; any one that fits will do.
+/// One rule. A token needs to match one of the rules.
 #[derive(Debug, Clone)]
 pub enum TokenHandling {
     /// A JWT whose claims all match.

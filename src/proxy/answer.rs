@@ -18,7 +18,8 @@ use crate::telemetry::{ExchangeEnding, with_causes};
 #[derive(Debug)]
 pub struct AnswerBody {
     content: ReplyContent,
-    /// `None` only after a panic, which has taken the exchange with it, and where a tunnel has it.
+    /// `None` after a panic, which drops the exchange, and for an upgraded connection, whose tunnel
+    /// owns it.
     exchange: Option<Box<Exchange>>,
     stream: StreamKind,
     limit: Option<Box<StreamLimit>>,

@@ -19,8 +19,8 @@ pub(super) fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
         && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// Returns the headers for an `OPTIONS` that the gateway answers itself. `served` are the path's
-/// methods; `None`: any.
+/// Returns the headers of the gateway's own answer to an `OPTIONS`. `served` are the path's
+/// methods; `None` stands for any method.
 pub(super) fn preflight(cors: &Cors, served: Option<&[Method]>, request: &HeaderMap) -> HeaderMap {
     let mut headers = HeaderMap::new();
     let methods: Vec<&str> = match served {
@@ -73,7 +73,8 @@ pub(super) fn decorate(cors: &Cors, origin: Option<&HeaderValue>, headers: &mut 
         return;
     }
     if cors.origins != Origins::Any {
-        // caches must not give one origin's answer to another, and neither what no origin asked for
+        // caches must give no origin the answer to another one, nor the answer to a request without
+        // an origin
         headers.append(VARY, HeaderValue::from_static("Origin"));
     }
     if allow_origin(cors, origin, headers) && !cors.exposed.is_empty() {

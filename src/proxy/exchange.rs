@@ -38,15 +38,15 @@ use crate::telemetry::{
 use crate::throttle::levels::{LevelKind, Levels};
 use crate::throttle::{Permitted, Throttled};
 
-/// One request with its response, from the first look at it to the last byte. Its facts are grouped
-/// by the step that finds them.
+/// One request with its response, from its first byte to the last of the response. Its facts are
+/// grouped by the step that finds them.
 #[derive(Debug)]
 pub struct Exchange {
     worker: Rc<Worker>,
     in_flight: InFlight,
     began: UnixMillis,
     started: Instant,
-    /// Some step waited, so the time of `began` and `started` is over.
+    /// Some step waited, so the times of `began` and `started` are out of date.
     has_waited: bool,
     series: Arc<OperationSeries>,
     pub(super) request: ReceivedRequest,
@@ -57,7 +57,7 @@ pub struct Exchange {
     api: Option<(Rc<LocalApi>, Option<usize>)>,
     /// Counts among the API's requests in flight until the exchange ends.
     permit: Option<Permit>,
-    /// The levels that the request counts on. They are charged at the end with what it used.
+    /// The levels whose limits the request counts against. Its usage is charged to them at the end.
     pub(super) levels: Levels,
     /// The policy that refused.
     limited: Option<LimitingPolicy>,
@@ -65,7 +65,8 @@ pub struct Exchange {
     /// The operator's message on a refusal, or on an early end.
     message: Option<String>,
     sent: u64,
-    /// `None` while the exchange is under way: if it is dropped so, its client has left.
+    /// `None` while the exchange is in progress. If it is dropped in that state, its client has
+    /// left.
     ending: Option<ExchangeEnding>,
 }
 
@@ -141,7 +142,7 @@ impl Exchange {
         }
     }
 
-    /// Notes what a refusal tells the operator.
+    /// Notes the message of a refusal for the operator.
     pub(super) fn refused(&mut self, refusal: &Refusal) {
         self.message = refusal.message();
         if let Why::Throttle(Throttled::Limit(exceeded)) = &refusal.why {
@@ -231,7 +232,7 @@ impl Exchange {
         Some(name.as_str())
     }
 
-    /// Where exchanges of that key manager are counted.
+    /// Returns the metrics of exchanges that this key manager judged.
     fn judge_series(&self) -> Option<&KeyManagerSeries> {
         match &self.caller.principal {
             Some(principal) => Some(&principal.key_manager().series),
@@ -239,7 +240,7 @@ impl Exchange {
         }
     }
 
-    /// Charges the bytes of both bodies, and what the backend reported.
+    /// Charges the bytes of both bodies, and the units that the backend reported.
     fn charge(&self) {
         let bandwidth = self.received().saturating_add(self.sent);
         self.levels.charge(bandwidth, |counters| self.worker.counting_time(counters, None));

@@ -20,14 +20,14 @@ use crate::telemetry::ExchangeTrace;
 use crate::telemetry::refusals::Unsigned;
 use crate::throttle::levels::LevelKind;
 
-/// The request as it was received.
+/// The request as the client sent it.
 #[derive(Debug)]
 pub(super) struct ReceivedRequest {
     pub(super) method: Method,
     pub(super) version: Version,
     pub(super) uri: Uri,
     pub(super) user_agent: Option<HeaderValue>,
-    /// The format in which the client reads errors.
+    /// The format in which the client prefers errors.
     pub(super) preference: FormatPreference,
 }
 
@@ -35,12 +35,12 @@ pub(super) struct ReceivedRequest {
 #[derive(Debug)]
 pub(super) struct HeadFacts {
     pub(super) request_id: Option<HeaderValue>,
-    /// `None`: the client names no trace, and the gateway does not trace.
+    /// `None` if the client names no trace and the gateway does not trace.
     pub(super) trace: Option<ExchangeTrace>,
     pub(super) origin: Option<Rc<RequestOrigin>>,
     /// The client behind trusted proxies; the peer until the head was read.
     pub(super) client: IpAddr,
-    /// `None` where it is the URI's.
+    /// `None` if it equals the path of the URI.
     pub(super) normal_path: Option<String>,
 }
 
@@ -67,10 +67,10 @@ pub(super) struct BackendFacts {
     pub(super) time: Option<Duration>,
 }
 
-/// The status in HTTP/1 logs of an exchange whose client left before an answer.
+/// The status that logs show for an exchange whose client left before an answer (nginx's).
 const CLIENT_CLOSED: u16 = 499;
 
-/// A policy, and the level that it was chosen for.
+/// A policy, and the level at which it limits.
 pub(super) type LimitingPolicy = (LevelKind, Arc<CompiledPolicy>);
 
 #[derive(Debug, Clone, Copy)]

@@ -38,7 +38,7 @@ pub(super) struct EndedExchange<'e> {
 }
 
 impl EndedExchange<'_> {
-    /// Makes the spans. `None` if the gateway only passed the client's trace on.
+    /// Makes the spans. Returns `None` if the gateway only passed the client's trace on.
     pub(super) fn spans(self, trace: ExchangeTrace) -> Option<ExchangeSpans> {
         let (id, parent) = (trace.trace, trace.parent());
         let (server, backend, waits) = trace.into_own()?;

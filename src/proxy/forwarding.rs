@@ -22,7 +22,7 @@ use crate::throttle::Admitted;
 #[derive(Debug)]
 pub(super) struct ForwardedAnswer {
     pub(super) answer: BackendAnswer,
-    /// The backend switched protocols, as it was asked to.
+    /// The backend switched protocols, as the client asked.
     pub(super) switched: bool,
 }
 
@@ -37,7 +37,7 @@ pub(super) async fn forward(
     let progress = Rc::clone(outgoing.request.body().progress());
     let began = Instant::now();
     exchange.backend.began = Some(began);
-    // made here and not handed in: what would be moved is large
+    // made here and not handed in, because the future is large
     let mut forwarding = pin!(worker.forwarder().forward(admitted, outgoing, &progress));
     let answered = poll_fn(|context| match forwarding.as_mut().poll(context) {
         Poll::Ready(answer) => Poll::Ready(answer),
@@ -54,7 +54,7 @@ pub(super) async fn forward(
     checked.map_err(|error| Refusal::because(error.reason(), with_causes(&error)))
 }
 
-/// Tells whether the backend switched protocols. A switch that nobody asked for is a fault.
+/// Tells whether the backend switched protocols. A switch without a request for it is a fault.
 fn is_switch(
     answer: &BackendAnswer,
     upgrade: Option<&UpgradeRequest>,

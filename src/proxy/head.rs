@@ -41,7 +41,7 @@ pub(super) struct Head<'u> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DeclaredLength {
     pub(super) bytes: u64,
-    /// It was written with leading zeros.
+    /// The number was written with leading zeros.
     pub(super) padded: bool,
 }
 
@@ -87,7 +87,7 @@ pub(super) fn read<'u>(
     Ok(Head { origin, path, path_as_sent: uri.path(), query, token_in_query, declared })
 }
 
-/// Checks what stands before the path, and finds the client.
+/// Checks the parts of the request before its path, and identifies the client.
 fn check(
     exchange: &mut Exchange,
     snapshot: &LocalSnapshot,

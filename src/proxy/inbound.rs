@@ -23,8 +23,8 @@ impl Inbound {
         Self { request: Box::new(request), upgrade: None }
     }
 
-    /// Finds out whether the request asks for another protocol. Then what follows it may not be
-    /// HTTP.
+    /// Finds out whether the request asks for another protocol. If so, the bytes after it may not
+    /// be HTTP.
     pub(super) fn read_upgrade(&mut self, connection: &Connection) {
         self.upgrade = UpgradeRequest::take(&mut *self.request).map(Box::new);
         if self.is_http1_upgrade() {

@@ -41,7 +41,7 @@ pub(super) fn respond(
         }
     };
     exchange.answered(response.status().as_u16(), reason);
-    // what follows on a connection that sent such a head may have been hidden in it
+    // a request may be hidden in the bytes that follow such a head
     if matches!(reason, Reason::InvalidRequest | Reason::MethodRefused)
         && exchange.request.version < Version::HTTP_2
     {
@@ -53,7 +53,7 @@ pub(super) fn respond(
     response
 }
 
-/// Writes the denial of a reason, with what the refusal knows.
+/// Writes the denial of a reason, with the facts of the refusal.
 fn deny(worker: &Worker, exchange: &Exchange, refusal: &Refusal) -> Response<Bytes> {
     let snapshot = worker.snapshots().load();
     let id = exchange.head.request_id.clone().unwrap_or_else(|| worker.request_id());
@@ -129,7 +129,7 @@ pub fn refuse_bytes(
     message: String,
 ) -> Vec<u8> {
     let mut request = Request::new(());
-    // nothing of the request can be believed, its method and path least of all
+    // no part of the request is trustworthy, least of all its method and path
     *request.method_mut() = Method::from_bytes(b"-").unwrap_or_default();
     *request.uri_mut() = Uri::from_static("*");
     let snapshot = worker.snapshots().load();

@@ -1,8 +1,8 @@
-//! Serves protected resource metadata (RFC 9728): the authorization servers that an API believes,
-//! and the scopes that it knows.
+//! Serves protected resource metadata (RFC 9728): the authorization servers that an API accepts,
+//! and its scopes.
 //!
-//! Clients read it before they have a token, so it tells nothing but what they need to get one. An
-//! API without an operation that asks for a token has none.
+//! Clients read it before they have a token, so it holds only the facts that they need to get one.
+//! An API without an operation that requires a token has none.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ use crate::snapshot::{CompiledApi, Snapshot};
 /// Section 3.1: the well-known part stands before the resource's own path.
 const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
 
-/// Finds the API whose metadata a path asks for.
+/// Finds the API whose metadata a path names.
 pub(super) fn asked(
     snapshot: &Snapshot,
     host: &str,
@@ -99,9 +99,9 @@ pub(super) fn point_at(api: &CompiledApi, origin: &ClientOrigin, headers: &mut H
     };
     let Some(host) = origin.host().filter(|_| asks_for_tokens(api)) else { return };
     let (scheme, path) = (origin.scheme().as_str(), &api.definition.base_path);
-    // the client reaches the gateway below what the proxies in front take off
+    // the client reaches the gateway below the prefix that the proxies in front remove
     let prefix = origin.prefix();
-    // a host is what the request's authority allows: no quote stands in it
+    // a host has only characters that an authority allows, so it has no quote
     let value =
         format!("{challenge}, resource_metadata=\"{scheme}://{host}{prefix}{WELL_KNOWN}{path}\"");
     if let Ok(value) = HeaderValue::try_from(value) {

@@ -1,11 +1,11 @@
 //! The walk of a request.
 //!
-//! [`walk`] has its steps on one page: [`head`], the decision with its [`asking`]s and its
-//! [`verdict`], `throttle`, [`outgoing`], [`forwarding`], [`reply`]. A step that refuses returns a
-//! [`refusal`]; [`local_reply`] turns it into a response, by [`denial`]'s one table of statuses.
-//! [`service`] is the HTTP library's side; [`exchange`] has the facts of one exchange, written
-//! once. [`stream`] holds what outlasts a response head, [`connection`] and [`worker`] what a
-//! request is lent.
+//! [`walk`] has its steps on one page: [`head`], the decision with its questions ([`asking`]) and
+//! its [`verdict`], `throttle`, [`outgoing`], [`forwarding`], [`reply`]. A step that refuses
+//! returns a [`refusal`]; [`local_reply`] turns it into a response by [`denial`]'s one table of
+//! statuses. [`service`] is the HTTP library's side. [`exchange`] has the facts of one exchange,
+//! each written once. [`stream`] holds the parts that outlive a response head. [`connection`] and
+//! [`worker`] lend a request the state that it shares with others.
 
 mod answer;
 pub mod asking;

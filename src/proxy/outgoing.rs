@@ -171,7 +171,7 @@ fn rewrite(
         trace::propagate(request.headers_mut(), &context);
     }
     headers::apply(&definition.request_headers, request.headers_mut());
-    // what the client's connection knows of it is not the backend's
+    // the extensions of the client's connection are not for the backend
     request.extensions_mut().clear();
     *request.version_mut() = Version::HTTP_11;
     Ok(())
@@ -190,8 +190,8 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Tells the backend about the caller by a backend JWT, if the API asks for one and somebody calls.
-/// A client's own field of that name goes in any case.
+/// Tells the backend about the caller by a backend JWT, if the API asks for one and the caller is
+/// known. The client's own field of that name is always removed.
 fn assert_caller(
     worker: &Worker,
     permitted: &Permitted,

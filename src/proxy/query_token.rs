@@ -53,7 +53,7 @@ pub(super) fn take(
     for token in tokens {
         let mut value = token
             .and_then(|token| HeaderValue::try_from(format!("Bearer {token}")).ok())
-            // a value that cannot be a token counts as none
+            // a value that cannot be a token counts as no token
             .unwrap_or(HeaderValue::from_static("Bearer"));
         value.set_sensitive(true);
         request.headers_mut().append(name.clone(), value);
@@ -61,8 +61,8 @@ pub(super) fn take(
     Some(Stripped { query: rest })
 }
 
-/// The query without tokens, and the tokens; one that is no text is `None`. `None` altogether where
-/// there is no token.
+/// The query without its tokens, and the tokens. A token that is not text is `None`. Returns `None`
+/// if the query has no token.
 fn split(query: &str) -> Option<(Option<String>, Vec<Option<String>>)> {
     let mut tokens = Vec::new();
     let mut rest: Vec<&str> = Vec::new();
@@ -81,7 +81,7 @@ fn split(query: &str) -> Option<(Option<String>, Vec<Option<String>>)> {
     Some(((!rest.is_empty()).then_some(rest), tokens))
 }
 
-/// Without percent-encoding. A `+` stays one: no token has a blank.
+/// Decodes percent-encoding. A `+` stays a `+`, because no token has a blank.
 fn decoded(text: &str) -> Option<String> {
     if !text.contains('%') {
         return Some(text.to_owned());

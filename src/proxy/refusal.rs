@@ -19,7 +19,7 @@ use crate::throttle::Throttled;
 #[derive(Debug, Clone)]
 pub struct Refusal {
     pub why: Why,
-    /// `None` until an API was found.
+    /// `None` until an API is found.
     pub at: Option<RefusalPlace>,
 }
 
@@ -43,11 +43,11 @@ pub enum Why {
     Throttle(Throttled),
     /// A step without errors of its own, with the operator's message.
     Step(Reason, Option<Cow<'static, str>>),
-    /// No refusal: an `OPTIONS` that the gateway answers for the API, with these headers.
+    /// Not a refusal: an `OPTIONS` that the gateway answers for the API, with these headers.
     Preflight(Box<HeaderMap>),
-    /// No refusal: the protected resource metadata of the API (RFC 9728).
+    /// Not a refusal: the protected resource metadata of the API (RFC 9728).
     Metadata,
-    /// No refusal: `OPTIONS *` asks about the gateway itself (RFC 9110 section 9.3.7).
+    /// Not a refusal: `OPTIONS *` asks about the gateway itself (RFC 9110 section 9.3.7).
     ServerOptions,
 }
 
@@ -189,7 +189,7 @@ impl Undecided {
         Self::Refused(RefusalPlace::of(routed).refusal(why))
     }
 
-    /// Returns the refusal that stands if nobody asks.
+    /// Returns the refusal that applies if the question is not asked.
     pub fn into_refusal(self) -> Refusal {
         match self {
             Self::Refused(refusal) => refusal,

@@ -11,15 +11,15 @@ use crate::route::NormalPath;
 #[derive(Debug, Clone, Copy)]
 pub struct RequestFacts<'r> {
     pub method: &'r Method,
-    /// In lower case, without a port.
+    /// The host in lower case, without a port.
     pub host: &'r str,
     pub path: &'r NormalPath<'r>,
     pub headers: &'r HeaderMap,
     pub connection: ConnectionFacts<'r>,
 }
 
-/// The facts about the connection of a request, and about the address that it was sent to: they
-/// prove possession of a bound token, and name the client that pays for questions.
+/// The connection of a request and the address that it was sent to. They prove possession of a
+/// bound token, and name the client to which questions are charged.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionFacts<'r> {
     /// The SHA-256 of the client's certificate.
@@ -28,7 +28,7 @@ pub struct ConnectionFacts<'r> {
     /// The client behind trusted proxies.
     pub client: Option<IpAddr>,
     pub scheme: &'static str,
-    /// With the port, where the client sent one.
+    /// The authority, with the port if the client sent one.
     pub authority: &'r str,
     /// The path as the client sent it.
     pub path: &'r str,

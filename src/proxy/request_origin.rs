@@ -1,9 +1,9 @@
-//! The host that a request names and where it comes from, read once for the requests of a
-//! connection that say the same.
+//! The host that a request names and the address that it comes from, read once for all requests of
+//! a connection that repeat them.
 //!
-//! An origin that was read before still holds if the host stands in one place, spelled as before,
-//! and the peer is not believed about its client. `route` and `forward` decide what a host or a
-//! chain means.
+//! An origin holds for the next request if the host stands in one place, spelled as before, and the
+//! peer is not a trusted proxy. `route` and `forward` interpret the host and the chain of
+//! addresses.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use crate::route::{self, InvalidAuthority};
 /// The host that a request names, and the client that it comes from.
 #[derive(Debug)]
 pub struct RequestOrigin {
-    /// Lower case, without a port; empty where the request names none.
+    /// The host in lower case, without a port; empty if the request names none.
     pub host: Box<str>,
     pub origin: ClientOrigin,
     /// The origin as backends are told of it.
@@ -85,7 +85,8 @@ impl OriginCache {
     }
 }
 
-/// The host where it stands in one place alone: the `Host` field, or `:authority`. Never empty.
+/// Returns the host if it stands in one place alone: the `Host` field, or `:authority`. It is never
+/// empty.
 fn only_host<'r>(version: Version, uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r [u8]> {
     let mut fields = headers.get_all(header::HOST).iter();
     let host = match (uri.authority(), fields.next()) {

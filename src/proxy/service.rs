@@ -31,8 +31,8 @@ use crate::proxy::worker::Worker;
 
 /// Answers one request. Never fails: a failure is a response too.
 ///
-/// The walk lives in a box of its own for as long as it lasts, so that an idle connection holds
-/// none, and so that it is moved once.
+/// The walk lives in a box of its own while it lasts. So an idle connection holds none, and the
+/// large future is moved once.
 pub fn handle(
     worker: Rc<Worker>,
     in_flight: InFlight,
@@ -45,7 +45,7 @@ pub fn handle(
     }
 }
 
-/// One request that is being answered.
+/// One request in progress.
 pub struct RequestHandling {
     worker: Rc<Worker>,
     serving: Pin<Box<dyn Future<Output = Response<AnswerBody>>>>,
@@ -99,7 +99,7 @@ async fn serve(
         }
     };
     if upgrading {
-        // what followed the request was not looked at as HTTP
+        // the bytes after the request were not read as HTTP
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     response
@@ -139,7 +139,8 @@ fn switch(
     };
     match upgrade.stream.take() {
         None => connection.switch(Continuation::new(|client, first| tunnel.run(client, first))),
-        // owned by the worker's runtime; ends with its stream, whose connection waits for it
+        // owned by the worker's runtime; it ends with its stream, and the stream's connection waits
+        // for it
         Some(stream) => drop(spawn_local(async move {
             if let Ok(client) = stream.await {
                 tunnel.run(TokioIo::new(client), Bytes::new()).await;

@@ -45,7 +45,7 @@ pub(super) fn permitted(
     Ok(permitted)
 }
 
-/// Claims the DPoP proof of the request, if all gateways share theirs.
+/// Claims the DPoP proof of the request, if all gateways share the proofs that were used.
 pub(super) async fn claimed(
     worker: &Worker,
     exchange: &mut Exchange,
@@ -59,7 +59,8 @@ pub(super) async fn claimed(
     claimed.inspect_err(|refusal| note_token(exchange, refusal, inbound))
 }
 
-/// Finds the policies that a granted request counts against, unless a deny condition is about it.
+/// Finds the policies that a granted request counts against. If a deny condition matches, the
+/// request is refused.
 fn find_levels(
     snapshot: &LocalSnapshot,
     grant: &Grant<'_>,
@@ -74,7 +75,7 @@ fn find_levels(
     found.map_err(|by| {
         let routed = grant.routed();
         let at = RefusalPlace { api: Arc::clone(routed.api()), operation: Some(routed.position()) };
-        // the log names whom it was about
+        // the log names the caller that was refused
         if let Some(permitted) = Permitted::new(snapshot, grant) {
             exchange.permitted(&permitted);
         }
@@ -101,7 +102,7 @@ async fn claim(
     Err(at.refusal(Why::Authenticate(replayed)))
 }
 
-/// Writes into the exchange what is known of a refused request: for its log line, its metrics and
+/// Writes the known facts of a refused request into the exchange: for its log line, its metrics and
 /// `explain`.
 pub(super) fn refused(
     exchange: &mut Exchange,
@@ -126,8 +127,8 @@ pub(super) fn refused(
     }
 }
 
-/// Counts a consumer key that an application has under another key manager than the one that judged
-/// the token, and names both in the log now and then. A migration that is half done looks so.
+/// Counts a consumer key that an application has under another key manager than the token's, and
+/// logs both names now and then. That happens in a migration that is half done.
 fn warn_of_foreign_key(exchange: &Exchange, snapshot: &LocalSnapshot, principal: &Principal) {
     let (key_manager, consumer_key) = (principal.key_manager(), principal.consumer_key());
     let Some(consumer_key) = consumer_key else { return };

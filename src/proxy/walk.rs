@@ -1,8 +1,9 @@
 //! The walk of one request, and the decision on it: every step, its proof and its order, on one
 //! page.
 //!
-//! A step takes the proof of the step before, so none can be skipped. The first that refuses ends
-//! the walk; only [`local_reply`](crate::proxy::local_reply) turns its refusal into a response.
+//! A step takes the proof of the step before, so no step can be skipped. The first step that
+//! refuses ends the walk. Only [`local_reply`](crate::proxy::local_reply) turns its refusal into a
+//! response.
 
 use crate::authenticate::cache::TokenCache;
 use crate::authenticate::{authenticate, credentials};
@@ -86,8 +87,8 @@ async fn permit(
     }
 }
 
-/// Decides on one snapshot, without waiting. `explain` calls this too, so that it tells what the
-/// gateway does.
+/// Decides on one snapshot, without waiting. `explain` calls it too, so `explain` reports exactly
+/// what the gateway does.
 pub fn decide<'s>(
     snapshot: &'s Snapshot,
     asked: &RequestFacts<'_>,

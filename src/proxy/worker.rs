@@ -1,4 +1,4 @@
-//! Holds what one worker lends to every request on its thread.
+//! The state that one worker lends to every request on its thread.
 
 use std::cell::Cell;
 use std::hash::BuildHasher;
@@ -38,11 +38,11 @@ pub struct WorkerParts {
     pub snapshots: Arc<Snapshots>,
     pub counters: Arc<WorkerCounters>,
     pub access_log: AccessWriter,
-    /// `None`: exchanges are not counted by application.
+    /// `None` if exchanges are not counted by application.
     pub applications: Option<Arc<ApplicationRegistry>>,
-    /// `None`: nobody can ask for statistics of applications.
+    /// `None` if statistics of applications are not offered.
     pub statistics: Option<Arc<CallStatistics>>,
-    /// `None`: the gateway makes no spans.
+    /// `None` if the gateway makes no spans.
     pub tracer: Option<TracerParts>,
     pub clock: Arc<dyn Clock>,
     pub token_cache_bytes: u64,
@@ -210,8 +210,8 @@ impl Worker {
         &self.refusals
     }
 
-    /// Reads the clocks for counters.
-    /// The time by which a request counts: that of its arrival, or else the clocks are read.
+    /// Returns the time at which a request counts: that of its arrival if it has not waited, or
+    /// else the clocks' time.
     pub(super) fn counting_time(
         &self,
         counters: &Counters,

@@ -1,4 +1,4 @@
-//! Who changed what: one entry for each changed object.
+//! The audit log: one entry for each changed object.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::store::kind::Kind;
 
-/// One change of one object. No secret stands here.
+/// One change of one object, without secrets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEntry {
     pub revision: u64,
@@ -22,7 +22,7 @@ pub struct AuditEntry {
     pub fields: Vec<FieldChange>,
 }
 
-/// A field before and after; `None` where it was not there.
+/// A field before and after; `None` if it did not exist.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldChange {
     /// Its path in the document, such as `keys.consumer_key`.
@@ -40,6 +40,6 @@ pub struct AuditQuery {
     /// Milliseconds since the epoch.
     pub since: Option<i64>,
     pub offset: u64,
-    /// At most 1,000.
+    /// The most entries of a page: at most 1,000.
     pub limit: u64,
 }

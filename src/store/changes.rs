@@ -1,4 +1,4 @@
-//! What happened after a revision.
+//! The changes after a revision.
 
 use uuid::Uuid;
 
@@ -8,8 +8,8 @@ use crate::store::record::Record;
 /// The state of a store as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoreHead {
-    /// Drawn when the store is made. Another one, or a revision that went back, means that
-    /// somebody restored a backup.
+    /// A random id from the creation of the store. A different one, or a revision that went back,
+    /// means that an operator restored a backup.
     pub epoch: Uuid,
     pub revision: u64,
 }
@@ -20,9 +20,10 @@ pub struct StoreChanges {
     pub head: StoreHead,
     pub written: Vec<Record>,
     pub removed: Vec<Removal>,
-    /// The revision up to which these are complete; less than the head's if more follow.
+    /// The revision up to which these changes are complete; less than the head's if more follow.
     pub complete_to: u64,
-    /// False if the store no longer knows what was removed since: read the whole state.
+    /// False if the store no longer knows what was removed since; then the whole state must be
+    /// read.
     pub known: bool,
 }
 

@@ -1,21 +1,21 @@
-//! Why the store refuses, or cannot answer.
+//! The reasons for which the store refuses, or cannot answer.
 
 use uuid::Uuid;
 
 use crate::store::kind::Kind;
 
-/// A refusal leaves everything as it was.
+/// A refused write leaves everything as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another object has this name, or this place.
+    /// Another object has this name or place.
     #[error("another {} has this name", kind.as_str())]
     Taken { kind: Kind, name: String, holder: Uuid },
     #[error("there is no such {}", kind.as_str())]
     Missing { kind: Kind, id: Uuid },
-    /// It was changed since the caller read it.
+    /// The object was changed since the caller read it.
     #[error("the {} is of revision {revision} now", kind.as_str())]
     Changed { kind: Kind, id: Uuid, revision: u64 },
-    /// Something still points to it, or belongs to it.
+    /// Another object still points to it, or belongs to it.
     #[error("a {} still uses it", kind.as_str())]
     InUse { kind: Kind, by: Uuid },
     /// A text of it is longer than 2,000 bytes, or holds a NUL character.

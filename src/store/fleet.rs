@@ -8,7 +8,7 @@ pub struct GatewayState {
     /// `gateway.name` of its file.
     pub name: String,
     pub version: String,
-    /// In force.
+    /// The revision in force.
     pub revision: u64,
     pub started_at: i64,
     /// Milliseconds since the epoch, set by the store.

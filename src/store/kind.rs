@@ -60,12 +60,12 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
-    /// Whether a change of such an object is a change of an application in the directory.
+    /// Tells whether a change of this kind changes an application in the directory.
     pub fn is_of_applications(self) -> bool {
         matches!(self, Self::Application | Self::Key | Self::Subscription)
     }
 
-    /// Whether the configuration compiler reads such objects as tables of their own.
+    /// Tells whether the configuration compiler reads this kind as tables of their own.
     pub fn is_declared(self) -> bool {
         matches!(self, Self::KeyManager | Self::Api | Self::ThrottlingPolicy | Self::DenyCondition)
     }

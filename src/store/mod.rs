@@ -1,18 +1,18 @@
-//! Keeps what the management API creates, in SQLite or PostgreSQL, with a revision for each change.
+//! Keeps the objects of the management API, in SQLite or PostgreSQL, with a revision for each
+//! change.
 //!
-//! Every object is a [`Record`]: its kind, its id, the texts that must be unique, and a document in
-//! the form that `gateway.toml` has for it, so that the configuration compiler reads files and
-//! store
-//! by the same rules. A [`Write`] changes several records or none, and gets the next revision with
-//! its audit entries in one transaction. Gateways follow the store by revision ([`StoreChanges`]).
+//! Every object is a [`Record`]: its kind, its id, its unique strings, and a document in the form
+//! of `gateway.toml`, so that the configuration compiler reads files and store by the same rules. A
+//! [`Write`] changes several records or none. It gets the next revision with its audit entries in
+//! one transaction. Gateways follow the store by revision ([`StoreChanges`]).
 //!
-//! The files: [`kind`] and [`record`] (what is kept), [`write`](mod@write) (changes and their
-//! conditions), [`query`] (lists), [`changes`] (what followed a revision), [`audit`] (who changed
-//! what), [`fleet`] (gateways, and who used what last), [`error`]; [`storage`] is what a database
-//! has to do. [`sql`] does it in SQL, [`sqlite`] and [`postgres`] run that, and
+//! The files: [`kind`] and [`record`] (the objects), [`write`](mod@write) (changes and their
+//! conditions), [`query`] (lists), [`changes`] (the changes after a revision), [`audit`] (the audit
+//! log), [`fleet`] (gateways, and last uses), [`error`]; [`storage`] is the interface of a
+//! database. [`sql`] implements it in SQL, [`sqlite`] and [`postgres`] run that, and
 //! [`open`](mod@open) chooses. [`shared`] is PostgreSQL with a copy in `state_dir` ([`replica`]).
-//! [`secrets`] encrypts what must not be read by everybody.
-//! [`digest`] adds up whole states, [`difference`] compares two states of an object.
+//! [`secrets`] encrypts secrets. [`digest`] adds up whole states, [`difference`] compares two
+//! states of an object.
 
 mod audit;
 mod changes;

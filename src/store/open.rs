@@ -12,8 +12,8 @@ use crate::store::shared::SharedStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::storage::Store;
 
-/// Opens the store; `None` if files alone say everything. A store of several gateways keeps a copy
-/// in `state_dir`, and opens while PostgreSQL is down.
+/// Opens the store; `None` if none is configured. A store of several gateways keeps a copy in
+/// `state_dir`, and opens while PostgreSQL is down.
 pub async fn open(
     settings: &StoreSettings,
     state_dir: &Path,

@@ -19,7 +19,7 @@ pub struct Query {
     pub sort_by: SortBy,
     pub order: SortOrder,
     pub offset: u64,
-    /// At most 1,000.
+    /// The size of a page: at most 1,000.
     pub limit: u64,
 }
 
@@ -39,7 +39,7 @@ pub enum SortOrder {
     Descending,
 }
 
-/// Some of the objects, and the number of all that match.
+/// A page of objects, and the number of all that match.
 #[derive(Debug, Clone)]
 pub struct StorePage<T = Record> {
     pub total: u64,
@@ -47,14 +47,14 @@ pub struct StorePage<T = Record> {
 }
 
 impl Query {
-    /// Moves on to what follows a page; `None` if that was the last.
+    /// Moves on to the next page; `None` if that was the last.
     pub fn after<T>(mut self, page: &StorePage<T>) -> Option<Self> {
         let read = page.items.len() as u64;
         self.offset = self.offset.saturating_add(read);
         (read > 0 && self.offset < page.total).then_some(self)
     }
 
-    /// All objects of a kind, by name, the first thousand.
+    /// Asks for all objects of a kind by name, the first thousand.
     pub fn of(kind: Kind) -> Self {
         Self {
             kind,

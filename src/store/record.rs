@@ -1,4 +1,4 @@
-//! One object as it is kept.
+//! One object of the store.
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -14,27 +14,27 @@ pub const QUOTA_RESETS: &str = "quota_resets";
 pub struct Record {
     pub kind: Kind,
     pub id: Uuid,
-    /// Unique among the objects of its kind, byte for byte. For an API it is `name:version`, for a
-    /// policy `level:name`, for a key and a subscription what [`Record::key_name`] and
-    /// [`Record::subscription_name`] return.
+    /// Unique among the objects of its kind, byte for byte. An API has `name:version`, a policy
+    /// `level:name`. A key has [`Record::key_name`], a subscription [`Record::subscription_name`].
     pub name: String,
-    /// A second text that is unique in its kind: an API's context with its version; for a key, what
-    /// [`Record::key_place`] returns.
+    /// A second string that is unique in its kind: an API's context with its version, or a key's
+    /// [`Record::key_place`].
     pub place: Option<String>,
-    /// Of an application: the user it belongs to.
+    /// The user who owns an application.
     pub owner: Option<String>,
-    /// Of a key or a subscription: the id of its application. Of a revision: the id of its API.
+    /// The id of the application, for a key or a subscription; the id of the API, for a revision.
     pub parent: Option<Uuid>,
-    /// The name of what it points to: a key's key manager, a subscription's `name:version`.
+    /// The name of the object that it points to: a key's key manager, a subscription's
+    /// `name:version`.
     pub target: Option<String>,
-    /// In the form of `gateway.toml`: what the configuration compiler reads.
+    /// The members in the form of `gateway.toml`, for the configuration compiler.
     pub declared: Map<String, Value>,
-    /// What the REST API gives back and the gateway has no use for.
+    /// Members that the REST API returns and the gateway does not use.
     pub extra: Map<String, Value>,
     /// Milliseconds since the epoch, set by the store.
     pub created_at: i64,
     pub updated_at: i64,
-    /// Of the last change; set by the store. It is also the entity tag.
+    /// The revision of the last change, set by the store. It is also the entity tag.
     pub revision: u64,
 }
 
@@ -83,7 +83,7 @@ impl Record {
         }
     }
 
-    /// The place of a deny condition: what makes it unique.
+    /// Returns the place of a deny condition, which makes it unique.
     pub fn condition_place(declared: &Map<String, Value>) -> String {
         let text = |key: &str| declared.get(key).and_then(Value::as_str).unwrap_or_default();
         let inverted = declared.get("invert") == Some(&Value::Bool(true));

@@ -1,7 +1,7 @@
 //! The copy of a shared store in `state_dir`: a database file of SQLite with the same tables.
 //!
-//! A gateway can start from it and read from it while PostgreSQL is down. Nobody writes to it but
-//! the follower, which takes changes over by revision.
+//! A gateway can start from it and read from it while PostgreSQL is down. Only the follower writes
+//! to it; it takes changes over by revision.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::now;
 use crate::store::storage::Store;
 
-/// Its name in `state_dir`.
+/// Its file in `state_dir`.
 const FILE: &str = "portcullis-replica.db";
 
 /// Groups of rows that may wait for the disk while everything is copied.
@@ -37,7 +37,7 @@ impl Replica {
         Ok(Self { store: SqliteStore::open(&state_dir.join(FILE), clock)? })
     }
 
-    /// Returns the copy, for reading; an error if it was never complete.
+    /// Returns the copy for reading; an error if it was never complete.
     pub(super) async fn complete(&self) -> Result<&dyn Store, StoreError> {
         if self.is_complete().await? {
             return Ok(&self.store);
@@ -55,12 +55,12 @@ impl Replica {
         Ok(number.first() == Some(&COMPLETE))
     }
 
-    /// Returns the state that it has; `None` if it was never complete.
+    /// Returns the state of the copy; `None` if it was never complete.
     pub(super) async fn head(&self) -> Result<Option<StoreHead>, StoreError> {
         if self.is_complete().await? { self.store.head().await.map(Some) } else { Ok(None) }
     }
 
-    /// Adds up what is really there.
+    /// Computes the checksum over the stored rows.
     pub(super) async fn recount(&self) -> Result<(StoreHead, [u8; 32]), StoreError> {
         self.store.recount().await
     }

@@ -22,18 +22,18 @@ const SEALED: &str = "sealed";
 /// The only form there is.
 const VERSION: &str = "1";
 
-/// Separates the digest by which a key is named from all other uses of a digest.
+/// Separates the digest that names a key from all other uses of a digest.
 const KEY_ID_CONTEXT: &[u8] = b"portcullis store key\n";
 
 /// Bytes of a digest that name a key.
 const KEY_ID_BYTES: usize = 6;
 
-/// A secret's place. What was sealed for one place cannot be opened in another.
+/// A secret's place. A secret that was sealed for one place cannot be opened in another.
 #[derive(Debug, Clone, Copy)]
 pub struct SecretPlace<'p> {
     pub kind: Kind,
     pub id: Uuid,
-    /// The name of the member that holds it, or that holds the list in which it stands.
+    /// The name of the member that holds it, or that holds its list.
     pub field: &'p str,
 }
 
@@ -81,7 +81,7 @@ impl StoreKeys {
         Ok(Value::Object(Map::from_iter([(SEALED.to_owned(), Value::String(text))])))
     }
 
-    /// Decrypts what [`StoreKeys::seal`] made for this place.
+    /// Decrypts a secret that [`StoreKeys::seal`] made for this place.
     pub fn open(&self, place: SecretPlace<'_>, sealed: &Value) -> Result<Secret, StoreError> {
         let bad = |reason: &str| {
             let (kind, id, field) = (place.kind.as_str(), place.id, place.field);

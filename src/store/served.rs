@@ -1,8 +1,9 @@
-//! What a gateway reads of a store when it starts: a million applications, and little of each.
+//! The objects that a gateway reads from the store when it starts: a million applications, and
+//! little of each.
 
 use crate::store::record::Record;
 
-/// An object of a kind of which there are few, or an application.
+/// An object of a rare kind, or an application.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Served {
     Table(Record),
@@ -14,7 +15,7 @@ pub enum Served {
 pub struct ServedApplication {
     /// The latest of all its parts.
     pub revision: u64,
-    /// The documents of its records as one, in the form of a line of an application file. It was
-    /// put together without being read: a million applications are read once.
+    /// The documents of its records as one, in the form of a line of an application file. The store
+    /// joins them without parsing, so that a million applications are parsed once.
     pub line: String,
 }

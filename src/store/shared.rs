@@ -89,7 +89,7 @@ async fn follow(both: Arc<Both>, poll_interval: Duration) {
 }
 
 impl Both {
-    /// Takes over what is new, and compares where it is time.
+    /// Takes new changes over, and compares the copy when it is time.
     async fn step(&self, compared: &mut Option<Instant>) -> Result<(), StoreError> {
         loop {
             let Some(head) = self.replica.head().await? else {
@@ -119,8 +119,8 @@ impl Both {
         Ok(())
     }
 
-    /// Adds the copy up and compares it with what the server has counted. False if there was a
-    /// change meanwhile.
+    /// Computes the checksum of the copy and compares it with the server's. Returns false if there
+    /// was a change in the meantime.
     async fn compare(&self) -> Result<bool, StoreError> {
         let (own, sum) = self.replica.recount().await?;
         let (theirs, expected) = self.server.checksum().await?;
@@ -138,7 +138,7 @@ impl Both {
         Ok(true)
     }
 
-    /// Notes whether the server answers, and tells of a change.
+    /// Notes whether the server answers, and logs a change of that.
     fn told(&self, done: &Result<(), StoreError>) {
         let down = matches!(done, Err(StoreError::Unavailable(_)));
         self.down.store(down, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! What a database does for the gateway. SQLite and PostgreSQL are behind it.
+//! The interface of a database. SQLite and PostgreSQL implement it.
 
 use std::fmt::Debug;
 use std::pin::Pin;
@@ -44,7 +44,7 @@ pub trait Store: Debug + Send + Sync {
     /// Like [`Store::write`], for as long as it takes; other writers wait, or give up.
     fn write_long(&self, write: Write, progress: WriteProgress) -> Answer<'_, Written>;
 
-    /// Returns what was written after a revision: at most about `most` records.
+    /// Returns the changes after a revision: about `most` records at most.
     fn changes(&self, after: u64, most: usize) -> Answer<'_, StoreChanges>;
 
     /// Passes every record of these kinds to `each`, as they all were at one revision, which is
@@ -80,6 +80,6 @@ pub trait Store: Debug + Send + Sync {
 
     fn last_uses(&self, application: Uuid) -> Answer<'_, Vec<LastUse>>;
 
-    /// Waits until somebody may have written: a nudge, which can be lost.
+    /// Waits until there may have been a write. The nudge can be lost.
     fn nudged(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
 }

@@ -1,4 +1,4 @@
-//! Changes that are made together, and what must be true for them.
+//! Changes that are made together, and the conditions that must hold for them.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ impl WriteProgress {
     }
 }
 
-/// Who makes a change, and from where.
+/// The author of a change, and the address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Author {
     pub name: String,
@@ -64,9 +64,9 @@ pub enum Change {
 pub enum WriteCondition {
     /// This object is there, and stays until the write is done.
     Exists { kind: Kind, id: Uuid },
-    /// Nothing of this kind points to this name.
+    /// No object of this kind points to this name.
     Untargeted { kind: Kind, target: String },
-    /// Nothing of this kind has this parent.
+    /// No object of this kind has this parent.
     Childless { kind: Kind, parent: Uuid },
 }
 

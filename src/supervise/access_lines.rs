@@ -1,4 +1,4 @@
-//! What a comparison of access needs of the running gateway: the snapshot, and last uses.
+//! The parts of the running gateway that a comparison of access reads: the snapshot, and last uses.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::model::{AccessDifference, AccessHolder, AccessState};
 use crate::snapshot::Snapshot;
 use crate::store::{Kind, LastUse, Store, StoreError};
 
-/// Returns who can call what by a snapshot.
+/// Returns the access of callers by a snapshot.
 pub(super) fn access_of(snapshot: &Snapshot) -> AccessState<'_> {
     let key_managers = &snapshot.key_managers;
     AccessState::new(
@@ -20,8 +20,8 @@ pub(super) fn access_of(snapshot: &Snapshot) -> AccessState<'_> {
     )
 }
 
-/// Adds the day on which each application last used the API that a line is about. A store that does
-/// not answer leaves it out.
+/// Adds the day on which each application last used the API of a line. If the store does not
+/// answer, the day is left out.
 pub(super) async fn note_last_uses(store: &dyn Store, access: &mut AccessDifference) {
     let mut found: HashMap<String, Vec<LastUse>> = HashMap::new();
     for change in &mut access.changes {

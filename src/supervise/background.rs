@@ -7,19 +7,20 @@
 use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
 
-/// About a tenth of a worker's share of a core that both want; all of it where nobody else wants
-/// it.
+/// The niceness of the work: about a tenth of a worker's share of a core that both want, and the
+/// whole core if no worker wants it.
 const NICE: i32 = 10;
 
-/// Does the work behind the workers' and waits for it. `None` if it panicked, which its thread has
-/// told, or the system has no more threads.
+/// Does the work at a lower priority than the workers and waits for it. Returns `None` if it
+/// panicked, which its thread has reported, or if the system has no more threads.
 pub(super) async fn done<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
     begin(work)?.await.ok()
 }
 
-/// Begins it; its thread ends with it, and nobody need wait. Without a thread nothing is done.
+/// Starts the work on a thread that ends with it, without waiting. If there is no thread, nothing
+/// is done.
 pub(super) fn begin<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<oneshot::Receiver<T>> {

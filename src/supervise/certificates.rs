@@ -1,7 +1,7 @@
-//! Until when the certificates of the configuration are valid: warnings, and what a scrape shows.
+//! The expiry of the configuration's certificates: warnings, and the times in a scrape.
 //!
-//! An expired certificate is used all the same: a gateway that does not start helps nobody, and
-//! clients say what they think of it.
+//! An expired certificate is used all the same. A gateway that refuses to start helps nobody, and
+//! clients report the certificate.
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -79,7 +79,8 @@ fn trouble(Validity { not_before, not_after }: Validity, now: u64) -> Option<Str
     }
 }
 
-/// `None`: nothing in the file could be read; `config` has refused what the gateway cannot use.
+/// Returns `None` if nothing in the file could be read; `config` has refused files that the gateway
+/// needs.
 fn validity(CertificateFile { file, role }: CertificateFile<'_>) -> Option<Validity> {
     let all = CertificateDer::pem_slice_iter(&file.content).flatten();
     all.filter_map(|der| {

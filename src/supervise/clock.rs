@@ -23,8 +23,8 @@ impl Clock for SystemClock {
         u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// A clock that is set forward, however far, makes nothing be forgotten before its time: what
-    /// counts is the time that has passed since the start.
+    /// A clock that is set forward, however far, makes no entry be forgotten early, because the
+    /// time since the start counts.
     fn forget_before(&self) -> UnixSeconds {
         static BEGAN: OnceLock<(UnixSeconds, Moment)> = OnceLock::new();
         let (now, moment) = (self.now(), self.moment());

@@ -1,8 +1,8 @@
-//! A clock that jumps is noticed: the time of day against the monotonic time, once a second.
+//! Notices a clock that jumps: it compares the time of day with the monotonic time, once a second.
 //!
-//! Changes nothing but what the operator knows. Caches, budgets and deadlines go by monotonic time
-//! anyway, and tokens are judged by the time of day, whatever it is. After a jump back the
-//! revocations of the channel are compared: one that was taken for long expired may count again.
+//! It only tells the operator. Caches, budgets and deadlines use monotonic time anyway, and tokens
+//! are judged by the time of day as it is. After a jump back the revocations of the channel are
+//! compared again: one that seemed long expired may count again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,14 +62,14 @@ pub(super) async fn watch(
     }
 }
 
-/// `None` if it took so long that both readings do not belong together.
+/// Returns `None` if the reading took so long that its two times do not belong together.
 pub(super) fn read(clock: &dyn Clock) -> Option<ClockReading> {
     let moment = clock.moment();
     let wall = clock.milliseconds();
     (clock.moment().since(moment) < APART).then_some(ClockReading { wall, moment })
 }
 
-/// Milliseconds by which the time of day went further than time.
+/// Returns the milliseconds by which the time of day went further than the monotonic time.
 fn jump(before: ClockReading, after: ClockReading) -> i64 {
     let passed = after.moment.since(before.moment).as_millis();
     let expected = before.wall.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX));

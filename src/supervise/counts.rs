@@ -27,11 +27,11 @@ use crate::state_dir;
 /// The file's name in `state_dir`.
 const FILE: &str = "counters";
 
-/// A killed process forgets what was counted since the last write.
+/// The time between two writes. A killed process forgets the counts since the last one.
 const EACH: Duration = Duration::from_secs(1);
 
-/// Each second, one of so many parts of the table is searched for idle counters: a million take a
-/// few milliseconds each time.
+/// The number of parts of the table. Each second one part is searched for idle counters: a million
+/// take a few milliseconds each time.
 const SWEEP_PARTS: usize = 16;
 
 /// A file below this size is not worth writing anew.
@@ -55,10 +55,10 @@ pub(super) struct KeptCounts {
 /// The right to write the file.
 #[derive(Debug, Default)]
 enum Writing {
-    /// Another process writes it.
+    /// Another process writes the file.
     #[default]
     Other,
-    /// It has to be written anew.
+    /// The file must be written anew.
     Anew,
     File(CountFile),
 }
@@ -67,7 +67,7 @@ enum Writing {
 struct CountFile {
     file: File,
     length: u64,
-    /// The length after it was written anew.
+    /// The length of the file after it was written anew.
     compact: u64,
 }
 
@@ -96,7 +96,7 @@ impl KeptCounts {
         self.failures.load(Ordering::Relaxed)
     }
 
-    /// Reads what the file has, and writes it from now on.
+    /// Reads the file, and writes it from now on.
     pub(super) fn own(&self, throttling: &CompiledThrottling, now: CountingTime) {
         match fs::metadata(&self.path).map(|_| self.read()) {
             Ok(Ok(saved)) => self.restore(throttling, saved, now),
@@ -107,7 +107,7 @@ impl KeptCounts {
         self.take_back(now);
     }
 
-    /// Adds what has changed to the file.
+    /// Adds the changed counts to the file.
     pub(super) fn write(&self, now: CountingTime) {
         let mut held = self.lock();
         let appended = match &mut *held {
@@ -292,7 +292,7 @@ pub(super) async fn keep(counts: Arc<KeptCounts>, clock: Arc<dyn Clock>) {
     }
 }
 
-/// The time by which these counters count.
+/// Returns the time at which these counters count.
 pub(super) fn time(counts: &KeptCounts, clock: &dyn Clock) -> CountingTime {
     counts.counters.time(clock.moment(), clock.milliseconds())
 }

@@ -6,7 +6,7 @@ use crate::budget::descriptors::Division;
 use crate::model::Model;
 use crate::supervise::workers;
 
-/// Standard streams, logs, the journal, the runtimes and what libraries keep.
+/// Descriptors for standard streams, logs, the journal, the runtimes and the libraries.
 const OWN: usize = 32;
 
 /// Runtime, DNS and a spare one, for each worker.

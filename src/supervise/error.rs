@@ -13,7 +13,7 @@ use crate::store::StoreError;
 use crate::supervise::inventory::TooManyRemoved;
 use crate::telemetry::{AccessLogError, with_causes};
 
-/// Each tells the operator what to do.
+/// Each message tells the operator what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum SuperviseError {
     #[error("{0}")]

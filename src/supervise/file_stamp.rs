@@ -1,4 +1,4 @@
-//! The looks of a configuration's files from outside, by which a change is noticed.
+//! The state of a configuration's files as seen from outside, by which a change is noticed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// A file rests when it was written at least this long ago.
+/// The age from which a file counts as completely written.
 pub(super) const SETTLE: Duration = Duration::from_millis(250);
 
 /// The looks of one file.
@@ -20,7 +20,7 @@ pub(super) struct FileStamp {
     modified: Option<SystemTime>,
 }
 
-/// The files themselves, and what else lies beside them that an `include` may match.
+/// Reads the state of the files, and of others beside them that an `include` may match.
 pub(super) fn look(files: &[PathBuf]) -> Vec<FileStamp> {
     let mut paths: BTreeSet<PathBuf> = files.iter().cloned().collect();
     let folders: BTreeSet<PathBuf> =
@@ -35,7 +35,8 @@ pub(super) fn look(files: &[PathBuf]) -> Vec<FileStamp> {
     paths.into_iter().map(FileStamp::of).collect()
 }
 
-/// Tells whether a file is another one than when it was seen. One that was not seen is left out.
+/// Tells whether a file differs from its recorded state. A file without a recorded state is left
+/// out.
 pub(super) fn was_written_since(path: &Path, seen: &[FileStamp]) -> bool {
     let now = FileStamp::of(path.to_owned());
     let facts = |own: &FileStamp| (own.identity, own.length, own.modified);

@@ -19,7 +19,8 @@ pub struct Inherited {
 }
 
 impl Inherited {
-    /// Takes what the environment names; to be called once, before there is another thread.
+    /// Takes the sockets that the environment names. Must be called once, before there is another
+    /// thread.
     pub fn from_environment() -> Self {
         let mut passed = ListenFd::from_env();
         let sockets = (0..passed.len()).filter_map(|index| {
@@ -42,7 +43,7 @@ impl Inherited {
         self.sockets.iter().find(on_port).map(|(known, _)| *known)
     }
 
-    /// Closes what no listener of the configuration asked for.
+    /// Closes the sockets that no listener of the configuration asked for.
     pub fn close_unused(self) {
         for (address, _) in self.sockets {
             tracing::warn!(

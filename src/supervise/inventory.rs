@@ -1,8 +1,8 @@
 //! Counts what a configuration serves, and guards a reload against taking most of it away.
 //!
 //! An empty application file, an `include` whose folder is not mounted, a file that was cut off at
-//! the end of a table: each is a valid configuration. Nobody means it, and half of the clients
-//! would be locked out.
+//! the end of a table: each is a valid configuration. It is hardly ever meant, and half of the
+//! clients would be locked out.
 
 use crate::model::Model;
 
@@ -14,7 +14,7 @@ pub struct Inventory {
     pub applications: usize,
 }
 
-/// A reload would take away more than is allowed without a confirmation.
+/// A reload would take away more than it may without a confirmation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the files take away {removed} of {before} {what}, and gateway.reload_max_removed allows {} \
@@ -27,7 +27,7 @@ pub struct TooManyRemoved {
     what: &'static str,
     removed: usize,
     before: usize,
-    /// In thousandths.
+    /// The allowed share, in thousandths.
     allowed: u16,
 }
 
@@ -40,9 +40,8 @@ impl Inventory {
         }
     }
 
-    /// Refuses `next` if it holds less of a kind by more than this share, in thousandths.
-    ///
-    /// Counts and not names are compared: what was renamed or replaced was not taken away.
+    /// Refuses `next` if it holds less of a kind by more than this share, in thousandths. It
+    /// compares counts and not names, since renamed and replaced objects were not taken away.
     pub fn guard(&self, next: &Self, allowed: u16) -> Result<(), TooManyRemoved> {
         let kinds = [
             ("listeners", self.listeners, next.listeners),

@@ -1,7 +1,8 @@
-//! Notes on which day each application last used each API, for those who plan to take access away.
+//! Notes the day on which each application last used each API, for operators who plan to take
+//! access away.
 //!
-//! Workers pay nothing for it: they count for the statistics of applications anyway, and this looks
-//! at those from time to time. A pair that has found no place in the statistics is not noted.
+//! Workers do nothing for it: they count for the statistics of applications anyway, and this task
+//! reads those from time to time. A pair without a place in the statistics is not noted.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::store::{Kind, LastUse, Store, StoreError};
 use crate::supervise::access_lines::declared_id;
 use crate::telemetry::{CallPair, CallReport, CallStatistics};
 
-/// Between two looks, of which each sees the last hour.
+/// The time between two looks; each sees the last hour.
 const EACH: Duration = Duration::from_mins(5);
 
 /// Days that are written in one transaction.
@@ -21,7 +22,7 @@ const TOGETHER: usize = 500;
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
 
-/// What a look needs.
+/// The sources of a look.
 pub(super) struct LastUses {
     pub(super) statistics: Arc<CallStatistics>,
     pub(super) store: Arc<dyn Store>,
@@ -48,8 +49,8 @@ impl LastUses {
         }
     }
 
-    /// Notes the pairs that were used. A use before midnight may be noted for the day that follows:
-    /// that keeps access which might be taken away, and never the other way around.
+    /// Notes the pairs that were used. A use before midnight may be noted for the day that follows.
+    /// That error can only keep access, never take it away.
     async fn note(&self, noted: &mut NotedPairs) -> Result<(), StoreError> {
         let day = u32::try_from(self.clock.now().0 / DAY_SECONDS).unwrap_or_default();
         if noted.day != day {

@@ -19,7 +19,7 @@ pub(super) const STAGED: &str = "staged";
 pub(super) const READY: &str = "ready";
 pub(super) const JOURNAL: &str = "journal";
 pub(super) const MANAGEMENT: &str = "management";
-/// As [`MANAGEMENT`]; the configuration was read again meanwhile.
+/// As [`MANAGEMENT`], after the configuration was read again in the meantime.
 pub(super) const MANAGEMENT_RELOADED: &str = "management, reload";
 
 /// Tells a process that it takes over, and that its standard input is a [`TakeoverLink`].
@@ -29,11 +29,11 @@ pub(super) const VARIABLE: &str = "PORTCULLIS_TAKEOVER";
 const SAY: Duration = Duration::from_secs(5);
 const MOST_WORD: usize = 100;
 
-/// One end, before there is a runtime.
+/// One end of the link, before there is a runtime.
 #[derive(Debug)]
 pub(super) struct Predecessor(StdUnixStream);
 
-/// One end.
+/// One end of the link.
 #[derive(Debug)]
 pub(super) struct TakeoverLink {
     stream: UnixStream,
@@ -41,7 +41,7 @@ pub(super) struct TakeoverLink {
 }
 
 impl Predecessor {
-    /// `None` for a process that was started by nobody in particular.
+    /// Returns `None` for a process that no other gateway started.
     pub(super) fn from_environment() -> Option<Self> {
         std::env::var_os(VARIABLE)?;
         let input: OwnedFd = io::stdin().as_fd().try_clone_to_owned().ok()?;
@@ -57,7 +57,7 @@ impl Predecessor {
 }
 
 impl TakeoverLink {
-    /// This end, and the other one as a process' standard input.
+    /// Makes a pair: this end, and the other one as a process' standard input.
     pub(super) fn pair() -> io::Result<(Self, Stdio)> {
         let (own, other) = StdUnixStream::pair()?;
         Ok((Self::new(own)?, Stdio::from(OwnedFd::from(other))))
@@ -73,8 +73,8 @@ impl TakeoverLink {
         timeout(SAY, self.stream.write_all(line.as_bytes())).await?
     }
 
-    /// Returns the next word; `None` when the other process has gone. A word that was heard stays
-    /// heard if the future is dropped.
+    /// Returns the next word; `None` if the other process has gone. If the future is dropped, no
+    /// word is lost.
     pub(super) async fn hear(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.heard.iter().position(|byte| *byte == b'\n') {
@@ -91,7 +91,7 @@ impl TakeoverLink {
         }
     }
 
-    /// Waits for one of these words, and returns it; `None` when the other process has gone or took
+    /// Waits for one of these words, and returns it; `None` if the other process has gone or took
     /// too long.
     pub(super) async fn wait_for(&mut self, words: &[&str], within: Duration) -> Option<String> {
         let heard = async {

@@ -36,9 +36,10 @@ impl Listeners {
         self.open.iter()
     }
 
-    /// Binds what is new and was not inherited. A socket with the same name and address stays,
-    /// whatever else of it changed. A listener with a new name on an address that is open goes on
-    /// with the socket of that address.
+    /// Binds new sockets that were not inherited.
+    ///
+    /// A socket with the same name and address stays, whatever else of the listener changed. A
+    /// listener with a new name on an open address goes on with the socket of that address.
     pub fn plan(
         &self,
         wanted: &[Listener],
@@ -95,7 +96,7 @@ fn is_same(socket: &ListenerSocket, definition: &Listener) -> bool {
     *socket.name == *definition.name && has_address(socket, definition)
 }
 
-/// Port 0 asks the system for a port, so the written address is what is compared.
+/// Port 0 asks the system for a port, so the written address is compared.
 fn has_address(socket: &ListenerSocket, definition: &Listener) -> bool {
     socket.settings.load().definition.address == definition.address
 }

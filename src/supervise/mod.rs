@@ -1,16 +1,17 @@
-//! Assembly: start in order, reload, drain, stop. The only room that knows every other.
+//! Assembly: start in order, reload, drain, stop. The only room that knows every other. Decides the
+//! order of things and what a reload may touch.
 //!
-//! Decides the order of things and what a reload may touch. The walk through the files: [`start`]
-//! (from a file to a running gateway) over [`opening`] (sockets, folder, log), [`turn`] (who may
-//! write to `state_dir`), [`worker_parts`], [`control_side`] (management) and [`upkeep`] (tasks
-//! beside the requests), [`facts`] (what a scrape shows), [`reload`] (the next
-//! generation, prepared in the [`background`]), [`settled`] (files that rest), [`inventory`] (what
-//! a reload may take away), [`listeners`] (which sockets open and close), [`running`] (what it is
-//! told, and the end), [`descriptors`] (how many connections the process can hold),
-//! [`certificates`] (until when they are valid), [`signals`], [`watch`] (changed files),
-//! [`workers`] (the threads), [`trace_export`] (spans for the collector), [`clock`],
-//! [`clock_watch`] (a clock that jumps), [`access_lines`] (who gains or loses access),
-//! [`last_use`], [`planning`] (what another file would change), [`transfer`] (the store as a file).
+//! The walk through the files: [`start`] (from a file to a running gateway) over [`opening`]
+//! (sockets, folder, log), [`turn`] (the process that may write to `state_dir`), [`worker_parts`],
+//! [`control_side`] (management) and [`upkeep`] (tasks beside the requests), [`facts`] (values for
+//! a scrape), [`reload`] (the next generation, prepared in the [`background`]), [`settled`] (files
+//! that rest), [`inventory`] (how much a reload may take away), [`listeners`] (sockets to open and
+//! close), [`running`] (its requests to the gateway, and its end), [`descriptors`] (the number of
+//! connections that the process can hold), [`certificates`] (their expiry), [`signals`], [`watch`]
+//! (changed files), [`workers`] (the threads), [`trace_export`] (spans for the collector),
+//! [`clock`], [`clock_watch`] (a clock that jumps), [`access_lines`] (gained and lost access),
+//! [`last_use`], [`planning`] (the changes that another file would make), [`transfer`] (the store
+//! as a file).
 
 mod access_lines;
 mod background;

@@ -1,5 +1,5 @@
-//! Takes hold of what nobody else may have at the same time: `state_dir`, the sockets, the access
-//! log.
+//! Opens the resources that only one process may have at a time: `state_dir`, the sockets, the
+//! access log.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -18,9 +18,9 @@ use crate::telemetry::{AccessLog, Metrics};
 
 /// The resources of a gateway that has not served yet.
 pub(super) struct HeldResources {
-    /// To the process that this one takes over from.
+    /// The link to the process that this one takes over from.
     pub(super) predecessor: Option<TakeoverLink>,
-    /// `None` in a takeover: the old process has it for now.
+    /// `None` in a takeover, while the old process holds it.
     pub(super) lock: Option<Lock>,
     pub(super) listeners: Listeners,
     pub(super) plan: ListenerPlan,

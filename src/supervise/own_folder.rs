@@ -5,7 +5,8 @@ use std::path::Path;
 use crate::state_dir::{self, FolderNote};
 use crate::supervise::error::SuperviseError;
 
-/// The folder must be there, writable and nobody else's before anything is accepted.
+/// Checks the folder before any connection is accepted: it must exist, be writable and belong to
+/// this user alone.
 pub(super) fn own_folder(path: &Path) -> Result<(), SuperviseError> {
     let note = state_dir::prepare(path)
         .map_err(|source| SuperviseError::Folder { path: path.to_owned(), source })?;

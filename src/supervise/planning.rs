@@ -1,5 +1,5 @@
-//! A plan: what another configuration would create, change and remove, and who would gain or lose
-//! access. Nothing is changed.
+//! A plan: what another configuration would create, change and remove, and the callers who would
+//! gain or lose access. Nothing is changed.
 //!
 //! The files: [`plan`] (the result), [`compare`] (two configurations), [`running`] (the one in
 //! force and a file).

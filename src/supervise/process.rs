@@ -1,4 +1,4 @@
-//! What every part of the process uses.
+//! The parts that the whole process shares.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub(super) struct Process {
     pub(super) workers: usize,
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: Arc<dyn Clock>,
-    /// Both clocks at the start.
+    /// The reading of both clocks at the start.
     pub(super) first_reading: Option<ClockReading>,
     pub(super) limiter: Arc<SharedLimiter>,
     pub(super) descriptors: Arc<Descriptors>,

@@ -1,9 +1,9 @@
-//! Owns the way to the snapshot: compares what was read with what is in force, applies the
+//! Owns the way to the snapshot: compares a read configuration with the one in force, applies the
 //! difference, publishes it.
 //!
-//! Nothing else makes or swaps a snapshot while the gateway runs. Applications that changed go into
-//! the directory's overlay. When it has grown, a background thread folds it into a new base, and
-//! the publisher puts that under whatever has changed meanwhile.
+//! Nothing else makes or swaps a snapshot while the gateway runs. Changed applications go into the
+//! directory's overlay. When it has grown, a background thread folds it into a new base, and the
+//! publisher puts that under the changes that came in the meantime.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -35,15 +35,16 @@ use crate::supervise::provisioning::StoreReader;
 use crate::supervise::settled::{self, Settled, StoredState};
 use crate::telemetry::Metrics;
 
-/// More changed applications than this are not worth an overlay: what was read becomes the new
-/// base.
+/// If more applications changed than this, an overlay does not pay: the read configuration becomes
+/// the new base.
 const MOST_CHANGES: usize = 10_000;
 
 /// An overlay of more applications than this is folded. A copy of it takes less than a millisecond,
 /// and each change makes one.
 const FOLD_BEYOND: usize = 1_000;
 
-/// Workers look for the newest generation with every request and every tick of theirs.
+/// The time between two looks; workers look for the newest generation with every request and every
+/// tick.
 const RETIREMENT_LOOK: Duration = Duration::from_millis(20);
 const LONGEST_RETIREMENT: Duration = Duration::from_secs(2);
 
@@ -57,7 +58,7 @@ pub(super) struct Publisher {
     folding: Option<oneshot::Receiver<Folded>>,
 }
 
-/// What compiling needs of the process.
+/// The parts of the process that compiling uses.
 #[derive(Debug)]
 pub(super) struct PublisherContext<'p> {
     pub(super) metrics: &'p Arc<Metrics>,
@@ -208,8 +209,8 @@ impl Publisher {
         self.folding = background::begin(move || Folded { folded: from.folded(), from });
     }
 
-    /// Waits for a directory that is being folded, and puts it under what has changed since. Nobody
-    /// can tell the difference, so it is no new generation. Waits for ever if there is none.
+    /// Waits for a directory that is being folded, and puts it under the changes since. Lookups
+    /// give the same results, so it is no new generation. Waits for ever if there is none.
     pub(super) async fn fold(&mut self) {
         let folded = match &mut self.folding {
             Some(folding) => folding.await.ok(),
@@ -246,8 +247,8 @@ impl Publisher {
     }
 }
 
-/// The directory in force with the difference to the one that was read, or `None` where that one is
-/// the better base.
+/// Returns the directory in force with the difference to the one that was read, or `None` if the
+/// latter is the better base.
 fn following(current: &Snapshot, model: &Model) -> Option<Directory> {
     // a place is a file's number and a line: with other files the numbers mean others
     if current.settings.files != model.files {
@@ -257,8 +258,8 @@ fn following(current: &Snapshot, model: &Model) -> Option<Directory> {
     current.directory.with(&changes).ok()
 }
 
-/// Refuses a model in which applications point to what is not there: its slot may be given to
-/// another object, whose access they would have.
+/// Refuses a model in which applications refer to objects that do not exist. Such a slot may be
+/// given to another object, and the applications would gain access to it.
 fn refuse_dangling(model: &Model) -> Result<(), StoreError> {
     let apis: HashSet<ApiSlot> = model.apis.iter().map(Api::slot).collect();
     let templates = model.templates.iter().map(KeyManagerTemplate::slot);

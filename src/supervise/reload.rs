@@ -37,7 +37,7 @@ pub struct Reloader {
     pub listeners: Listeners,
     pub descriptors: Arc<Descriptors>,
     pub log: Option<LogHandle>,
-    /// As they were at the start: what of it changes takes effect at the next one.
+    /// The settings at the start. Changes of some take effect at the next start.
     pub settings: Gateway,
     pub channel: Channel,
     pub shared_counters: SharedCounters,
@@ -140,7 +140,7 @@ impl Reloader {
         self.publisher.read(self.path.clone(), self.watched.clone(), store).await
     }
 
-    /// Says what is in force from now on.
+    /// Notes the configuration that is in force from now on.
     pub fn note_in_force(&self) {
         let listening = self.listeners.iter().map(|socket| Listening {
             name: socket.name.to_string(),
@@ -154,7 +154,7 @@ impl Reloader {
     }
 
     /// Refuses a takeover by a process whose files would take away more than a reload may. Files
-    /// with errors are for the new process to refuse: it may know more than this one.
+    /// with errors are left to the new process, which may know more settings than this one.
     pub(super) async fn guard_takeover(&self) -> Result<(), SuperviseError> {
         match self.read().await {
             Ok(Settled { loaded, .. }) => {

@@ -1,4 +1,4 @@
-//! A running gateway: what it is told while it runs, and how it ends.
+//! A running gateway: the requests to it while it runs, and its end.
 
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
@@ -43,7 +43,7 @@ pub struct RunningGateway {
     /// Questions of the REST API.
     pub(super) live: mpsc::Receiver<LiveRequest>,
     pub(super) watch: Watch,
-    /// For the process that takes over.
+    /// The socket for the process that takes over.
     pub(super) management_socket: Option<TcpListener>,
     /// The right to write to `state_dir`.
     pub(super) lock: Option<Lock>,
@@ -53,7 +53,7 @@ pub struct RunningGateway {
     pub(super) gate: Arc<CallGate>,
     /// The same for the control socket.
     pub(super) control: Arc<CallGate>,
-    /// To the process that this one takes over from.
+    /// The link to the process that this one takes over from.
     pub(super) predecessor: Option<TakeoverLink>,
 }
 
@@ -109,13 +109,14 @@ impl RunningGateway {
         Box::pin(self.stop(std::future::pending())).await
     }
 
-    /// Stops accepting, finishes what is in flight within `drain_timeout` or until `hurry`, writes
-    /// the last log lines.
+    /// Stops accepting, finishes exchanges in flight within `drain_timeout` or until `hurry`, and
+    /// writes the last log lines.
     pub async fn stop(mut self, hurry: impl Future<Output = ()>) -> Drained {
         self.readiness.drain();
         let mut hurry = std::pin::pin!(hurry);
         let hurried = {
-            // balancers that look at /readyz have this long to notice; until then nobody is refused
+            // balancers that look at /readyz have this long to notice; until then no request is
+            // refused
             let delay = tokio::time::sleep(self.reloader.settings.drain_delay);
             tokio::select! {
                 () = delay => false,
@@ -191,7 +192,8 @@ impl RunningGateway {
     }
 }
 
-/// Waits for calls to authorization servers, and answers what they ask of the publisher meanwhile.
+/// Waits for calls to authorization servers, and answers their requests to the publisher in the
+/// meantime.
 async fn finish_errands(
     live: &mut mpsc::Receiver<LiveRequest>,
     reloader: &mut Reloader,
@@ -229,7 +231,7 @@ async fn drain_both(
         }
         tokio::select! {
             ended = &mut drain, if drained.is_none() => drained = Some(ended),
-            // too late is as good as done here: what is left is told
+            // here too late is as good as in time: the rest is reported
             _ = &mut work, if !is_done => is_done = true,
             () = &mut hurry, if !hurried => {
                 hurried = true;

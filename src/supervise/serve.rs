@@ -117,7 +117,7 @@ async fn take_over(
     service_manager::main_process(std::process::id());
     tracing::info!(target: "portcullis::supervise", "took over from the process before");
     if heard.as_deref() == Some(link::MANAGEMENT_RELOADED) {
-        // what the old process was told to take, it took
+        // the old process has put the file into force, with whatever it removes
         let (request, _) = ReloadRequest::new(Removals::Confirmed);
         let _ = reload.send(request).await;
     }

@@ -1,7 +1,5 @@
-//! Tells the service manager (systemd with `Type=notify` or `notify-reload`) what the process does:
-//! sd_notify(3).
-//!
-//! Decides nothing, and never waits: a service manager that does not listen is told nothing.
+//! Reports to the service manager (systemd with `Type=notify` or `notify-reload`): sd_notify(3).
+//! Decides nothing and never waits; if no service manager listens, nothing is sent.
 
 use std::ffi::OsString;
 use std::io;
@@ -17,7 +15,7 @@ pub(super) fn ready() {
     tell("READY=1\n");
 }
 
-/// The files are read again; [`ready`] says when that is over, whatever came of it.
+/// The files are read again; [`ready`] reports the end of it, whatever the outcome.
 pub(super) fn reloading() {
     let now = clock_gettime(ClockId::Monotonic);
     let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
@@ -26,12 +24,12 @@ pub(super) fn reloading() {
     tell(&format!("RELOADING=1\nMONOTONIC_USEC={now}\n"));
 }
 
-/// No more connections are accepted; what is in flight is finished.
+/// No more connections are accepted; exchanges in flight are finished.
 pub(super) fn stopping() {
     tell("STOPPING=1\n");
 }
 
-/// From now on this process is the service.
+/// This process is the service from now on.
 pub(super) fn main_process(pid: u32) {
     tell(&format!("MAINPID={pid}\nREADY=1\n"));
 }

@@ -1,5 +1,5 @@
-//! Reads a configuration whose files rest: one that is being written is read again, and not put
-//! into effect by half.
+//! Reads a configuration whose files rest. If a file is being written, it is read again later, so
+//! no half of it takes effect.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub(super) fn load(
     reading.result
 }
 
-/// What becomes of objects that are broken, where the file does not mind.
+/// The fate of broken objects that do not belong to the file itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BrokenObjects {
     /// A start goes by the whole configuration: there is nothing to go on with.
@@ -68,7 +68,7 @@ pub(super) fn load_once(
 
 struct SettledReading {
     result: Result<Settled, Report>,
-    /// Every file rested while it was read.
+    /// True if no file changed while it was read.
     rest: bool,
 }
 
@@ -85,7 +85,7 @@ fn read(
     let read = Arc::new(ConfigFiles::read(path));
     let loaded = resolve(&read, identities, store).or_else(|report| match broken {
         BrokenObjects::Refused => Err(report),
-        // what is wrong with the rest is in the report of the whole
+        // the report on the whole file has the errors of the rest
         BrokenObjects::LeftOut => without_broken(&read, identities, store).ok_or(report),
     });
     let after = look(&files);
@@ -95,8 +95,7 @@ fn read(
     let rest = before == after && !fresh(&after);
     match loaded {
         Ok((loaded, stored)) => {
-            // as they were before the reading, where those are all: what changes from then on is
-            // noticed
+            // their state before the reading, if those are all files: later changes are noticed
             let all = look(&loaded.watched);
             let rest = rest && !fresh(&all);
             let same =
@@ -108,7 +107,7 @@ fn read(
     }
 }
 
-/// Resolves files without what is broken in them.
+/// Resolves files without their broken objects.
 fn without_broken(
     files: &ConfigFiles,
     identities: &Identities,
@@ -170,7 +169,7 @@ mod tests {
             fs::write(&whole, LISTENER).unwrap();
             fs::write(&whole, format!("{LISTENER}{API}")).unwrap();
         });
-        // it was emptied a moment ago: the first reading cannot count
+        // the file was emptied a moment ago, so the first reading cannot count
         begun.send(()).unwrap();
         let loaded = load(&path, &[], &Identities::default(), None);
         writer.join().unwrap();

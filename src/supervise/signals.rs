@@ -21,7 +21,7 @@ const CUT_OFF: i32 = 1;
 /// SIGXFSZ, SIGVTALRM, SIGPROF and SIGPWR, which have no name in the library.
 const NAMELESS: [i32; 4] = [25, 26, 27, 30];
 
-/// The signals that a gateway is told by, in the order in which they came.
+/// The signals to a gateway, in the order in which they came.
 #[derive(Debug)]
 pub struct Signals {
     told: mpsc::UnboundedReceiver<SignalMeaning>,
@@ -63,7 +63,7 @@ impl Signals {
     pub(super) async fn next(&mut self) -> SignalMeaning {
         match self.told.recv().await {
             Some(told) => told,
-            // the thread has gone, and nobody can be told anything any more
+            // the thread has gone, so no signal can come any more
             None => std::future::pending().await,
         }
     }
@@ -91,8 +91,7 @@ struct Heard {
     interrupt: Signal,
     quit: Signal,
     take_over: Signal,
-    /// Held so that they do not end the process, which is what the system does where nobody hears
-    /// them.
+    /// Held so that these signals do not end the process, which is their default.
     _unused: Vec<Signal>,
 }
 

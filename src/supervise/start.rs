@@ -1,4 +1,4 @@
-//! From a file to a running gateway: read, check, bind, compile, serve; a failure on the way leaves
+//! From a file to a running gateway: read, check, bind, compile, serve. A failure on the way leaves
 //! nothing running.
 
 use std::net::TcpListener;
@@ -107,7 +107,7 @@ struct Staged {
     listeners: Listeners,
     plan: ListenerPlan,
     management: Option<BoundManagement>,
-    /// For the process that takes over.
+    /// The socket for the process that takes over.
     management_socket: Option<TcpListener>,
     access_log: AccessLog,
     tracer: Option<TracerParts>,
@@ -326,7 +326,7 @@ async fn join_channel(process: &Process, common: &Common, wanted: Option<&RedisS
     channel
 }
 
-/// Begins to compare the counters with those of the other gateways, if the file wants it.
+/// Begins to compare the counters with those of the other gateways, if the file asks for it.
 async fn share(
     process: &Process,
     counts: &KeptCounts,

@@ -1,11 +1,11 @@
 //! Hands over to another process on SIGUSR2: the same command, perhaps with a new binary behind it.
 //!
-//! The listening sockets are one queue for both processes, so nobody is refused. At any moment one
-//! process at most owns the journal and answers on the management listener. The new one reads
-//! everything. The old one stops answering there and lets the journal go. The new one reads the
-//! journal and serves. The old one stops accepting, and only then the new one answers on the
-//! management listener. Management calls in between wait in the socket's queue. Until it stops
-//! accepting, the old process takes all of it back if the new one does not come up.
+//! The listening sockets are one queue for both processes, so no connection is refused. At any
+//! moment at most one process owns the journal and answers on the management listener. The new
+//! process reads its configuration. The old one stops answering there and releases the journal. The
+//! new one reads the journal and serves. The old one stops accepting, and only then the new one
+//! answers on the management listener. Management calls in between wait in the socket's queue.
+//! Until it stops accepting, the old process takes everything back if the new one does not come up.
 
 use std::io;
 use std::net::TcpListener;
@@ -32,8 +32,8 @@ use crate::supervise::signals::{SignalMeaning, Signals};
 /// The first of the passed descriptors.
 const FIRST_DESCRIPTOR: i32 = 3;
 
-/// The longest times for the new process to read its configuration, and then to read the journal
-/// and to listen. Nobody answers on the management listener in the second time.
+/// The longest times for the new process: to read its configuration, and then to read the journal
+/// and to listen. In the second time no process answers on the management listener.
 const STAGING: Duration = Duration::from_mins(2);
 const TAKING: Duration = Duration::from_secs(30);
 
@@ -165,7 +165,7 @@ impl RunningGateway {
             Ok(mut successor) => match self.hand_over_to(&mut successor, signals).await {
                 Ok(()) => return TakeoverOutcome::Taken,
                 Err(error) => {
-                    // whoever leaves the conversation is about to end
+                    // a process that leaves the conversation is about to end
                     let leaves = matches!(error, TakeoverError::Silent);
                     let grace = if leaves { LAST_WORDS } else { Duration::ZERO };
                     let status = successor.end(grace).await;
@@ -204,7 +204,7 @@ impl RunningGateway {
         self.serve_until(successor, link::READY, TAKING, signals).await?;
         let process = successor.child.id();
         tracing::info!(target: "portcullis::supervise", process, "another process took over");
-        // a service manager that watches this process has to watch the other one from now on
+        // a service manager that watches this process must watch the other one from now on
         service_manager::main_process(process);
         for listener in self.reloader.listeners.iter() {
             listener.close();
@@ -342,7 +342,7 @@ impl RunningGateway {
     }
 }
 
-/// Holds what the new process is told, for the streams that are still here.
+/// Sends later changes to the new process, for the streams that are still here.
 async fn follow(
     revocations: Arc<Revocations>,
     mut follower: JournalFollower,

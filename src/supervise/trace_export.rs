@@ -1,8 +1,8 @@
 //! Sends finished spans to the collector, from the control side's thread.
 //!
-//! A collector that is down or stalls costs no request anything: a delivery has a deadline, the
-//! next one waits longer after each failure, and what finds no place in the queue meanwhile is
-//! dropped and counted where it arises.
+//! A collector that is down or stalls costs no request anything. A delivery has a deadline, and the
+//! next one waits longer after each failure. Spans that find no place in the queue are dropped and
+//! counted there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,8 +63,7 @@ enum Delivery {
 }
 
 impl TraceExport {
-    /// Starts the task, if the file names a collector, and returns what workers' tracers are made
-    /// of.
+    /// Starts the task, if the file names a collector, and returns the parts for workers' tracers.
     pub(super) fn start(
         settings: Option<&TraceSettings>,
         metrics: &Metrics,
@@ -170,7 +169,7 @@ impl Exporter {
         self.counters.dropped(DroppedSpans::Rejected, rejected);
     }
 
-    /// Tells of the first failure in a row, and counts them all.
+    /// Logs the first failure in a row, and counts them all.
     fn failed(&mut self, why: &str) {
         if self.failures == 0 {
             tracing::warn!(

@@ -1,8 +1,8 @@
 //! Moves the objects of a store into a file and back, and puts its secrets under a new key.
 //!
 //! The files: [`form`] (objects as tables of the contract, and back), [`export`](mod@export),
-//! [`contents`] (everything that a store has), [`file`](mod@file) (what a file says), [`matching`]
-//! (which objects it means), [`import`], [`sealing`] (secrets on the way in), [`rekey`](mod@rekey),
+//! [`contents`] (the whole store), [`file`](mod@file) (a file's content), [`matching`] (the objects
+//! that it means), [`import`], [`sealing`] (secrets on the way in), [`rekey`](mod@rekey),
 //! [`error`].
 
 mod contents;

@@ -40,15 +40,15 @@ async fn await_turn(
             }
         }
     };
-    // what has no keys by then has none in the old process either
+    // if a set has no keys by then, it has none in the old process either
     let _ = tokio::time::timeout(KEYS, settled).await;
     link.say(link::STAGED).await.map_err(SuperviseError::Predecessor)?;
-    // where the old process has died, its lock has gone with it; where it lives, the lock says so
+    // if the old process has died, its lock has gone with it; if it lives, the lock is held
     let _ = link.wait_for(&[link::JOURNAL], JOURNAL).await;
     Ok(())
 }
 
-/// The lock of a process that let it go, or is about to be dead.
+/// Takes the lock of a process that released it or is about to end.
 async fn take_released_lock(path: &Path) -> Result<Lock, SuperviseError> {
     const TRIES: u32 = 100;
     for _ in 0..TRIES {

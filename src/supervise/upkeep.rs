@@ -1,4 +1,4 @@
-//! Runs the tasks beside the requests: they look at the clock, and forget what has ended.
+//! Runs the tasks beside the requests: they look at the clock, and forget expired entries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +41,7 @@ pub(super) fn begin(
     tasks.spawn(counts::keep(Arc::clone(counts), Arc::clone(clock)));
 }
 
-/// Takes out revocations whose tokens have expired, and clients that owe nothing, now and then.
+/// Removes revocations whose tokens have expired, and clients without debt, now and then.
 async fn forget_expired(common: Common, clock: Arc<dyn Clock>) {
     const EACH: Duration = Duration::from_mins(1);
     loop {
@@ -63,7 +63,7 @@ async fn settle(statistics: Arc<CallStatistics>) {
     }
 }
 
-/// Looks after organizations that nobody listed.
+/// Looks after organizations that are not listed.
 async fn tend_organizations(snapshots: Arc<Snapshots>, clock: Arc<dyn Clock>) {
     const EACH: Duration = Duration::from_millis(500);
     loop {

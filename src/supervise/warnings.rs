@@ -1,4 +1,4 @@
-//! Tells operators what of the machine and the certificates does not fit the configuration.
+//! Warns operators of limits of the machine and certificates that do not fit the configuration.
 
 use crate::model::Model;
 use crate::model::clock::UnixSeconds;

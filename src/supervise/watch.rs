@@ -1,8 +1,7 @@
-//! Notices that a configuration file changed.
+//! Notices that a configuration file changed. Looks at the files from time to time.
 //!
-//! Looks at the files from time to time. The system's news of changes would come sooner, but not
-//! from every file system, and would tell of each write to a log that lies beside the files. A
-//! convenience beside SIGHUP and `POST /reload`.
+//! Notices of the system would come sooner, but not from every file system, and also for each write
+//! to a log that lies beside the files. It is a convenience beside SIGHUP and `POST /reload`.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -13,7 +12,7 @@ use tokio::sync::Notify;
 
 use crate::supervise::file_stamp::{FileStamp, SETTLE, look};
 
-/// Between two looks.
+/// The time between two looks.
 const EVERY: Duration = Duration::from_millis(500);
 
 /// Looking at many files, or over a network, takes longer: it has a hundredth of the time, and
@@ -41,7 +40,7 @@ struct WatchState {
 #[derive(Debug, Default, Clone)]
 struct Followed {
     files: Vec<PathBuf>,
-    /// As they were when they were read.
+    /// The state of the files when they were read.
     seen: Vec<FileStamp>,
     /// Grows whenever others are followed.
     version: u64,
@@ -78,13 +77,13 @@ impl Watch {
         followed.seen.clone()
     }
 
-    /// Returns when a file is different from when it was read, and all have settled.
+    /// Returns when a file differs from the one that was read, and all have settled.
     pub async fn changed(&mut self) {
         self.shared.changed.notified().await;
     }
 }
 
-/// Looks until nobody asks any more.
+/// Looks until the last receiver is dropped.
 fn watch(shared: &Weak<WatchState>) {
     let mut pause = EVERY;
     loop {
@@ -99,7 +98,7 @@ fn watch(shared: &Weak<WatchState>) {
         }
         let now = settle(&followed.files, now);
         let mut current = shared.followed.lock().unwrap_or_else(PoisonError::into_inner);
-        // back to what it was, or read by somebody else meanwhile: nothing to read
+        // back to its former content, or read by another task in the meantime: nothing to read
         if now != followed.seen && current.version == followed.version {
             current.seen = now;
             shared.changed.notify_one();

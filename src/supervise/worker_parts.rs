@@ -1,4 +1,4 @@
-//! Makes what the workers need: the memory that all share, and the parts of each.
+//! Makes the parts of the workers: the memory that all share, and the parts of each.
 
 use std::path::Path;
 use std::sync::Arc;

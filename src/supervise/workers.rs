@@ -21,10 +21,11 @@ use crate::telemetry::Metrics;
 /// The pause between two looks for the end of the threads.
 const POLL: Duration = Duration::from_millis(10);
 
-/// The longest time for a worker to do as it was told.
+/// The longest time for a worker to follow an order.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// Before a worker that has failed is started again: it may have failed for want of something.
+/// The pause before a worker that has failed is started again; a resource may be missing for a
+/// moment.
 const RESTART_PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest pause, for a worker that fails again and again.
@@ -91,7 +92,7 @@ impl WorkerThreads {
         self.tell(|| WorkerCommand::Unlisten(Arc::clone(listener))).await;
     }
 
-    /// Waits until the workers have done what they were told.
+    /// Waits until the workers have followed their orders.
     pub async fn settled(&self) {
         let (done, mut settled) = mpsc::channel(1);
         self.tell(|| WorkerCommand::Settle(done.clone())).await;
@@ -103,7 +104,7 @@ impl WorkerThreads {
         }
     }
 
-    /// Asks every worker to finish what it has; returns whether all did so in time. `hurry` ends
+    /// Asks every worker to finish its exchanges; returns whether all did so in time. `hurry` ends
     /// the wait.
     pub async fn drain(mut self, within: Duration, hurry: impl Future<Output = ()>) -> Drained {
         self.tell(|| WorkerCommand::Drain { within }).await;
@@ -145,14 +146,14 @@ impl WorkerThreads {
     }
 }
 
-/// Tells of a worker that fails.
+/// Reports a worker that fails.
 struct Watched {
     readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
 }
 
 impl Watched {
-    /// Runs a worker, again and again until one ends as it was told.
+    /// Runs a worker, again and again until it ends as ordered.
     fn run(&self, parts: &WorkerParts, mut queue: WorkerQueue, peers: &[WorkerHandle]) {
         let mut pause = RESTART_PAUSE;
         loop {
@@ -196,9 +197,9 @@ impl Watched {
 /// The end of a drain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Drained {
-    /// Everything in flight was finished.
+    /// All exchanges in flight were finished.
     Whole,
-    /// The time was over, or somebody was in a hurry: some exchanges were cut.
+    /// The time was over, or the operator was in a hurry: some exchanges were cut.
     Cut,
 }
 

@@ -46,7 +46,7 @@ pub struct AccessLog {
     format: LogFormat,
     sampling: Sampling,
     dropped: Arc<AtomicU64>,
-    /// `None`: switched off.
+    /// `None` if the log is switched off.
     thread: Option<WriterThread>,
 }
 
@@ -54,7 +54,7 @@ pub struct AccessLog {
 pub struct AccessWriter {
     format: LogFormat,
     dropped: Arc<AtomicU64>,
-    /// `None`: switched off.
+    /// `None` if the log is switched off.
     to_thread: Option<SyncSender<LogCommand>>,
     pending: RefCell<PendingLines>,
 }
@@ -76,7 +76,7 @@ struct PendingLines {
     returned: Receiver<Vec<u8>>,
 }
 
-/// The share of forwarded exchanges that is written: every so many-th, by a counter.
+/// The share of forwarded exchanges that is written: every n-th, by a counter.
 #[derive(Debug, Clone, Copy)]
 struct Sampling {
     /// Added for each exchange; a line is due at [`WHOLE`].
@@ -99,11 +99,11 @@ const QUEUED_BUFFERS: usize = 64;
 /// Empty buffers kept for each worker.
 const SPARE_BUFFERS: usize = 4;
 
-/// Between two attempts to tell a busy thread to stop.
+/// The time between two attempts to tell a busy thread to stop.
 const STOP_RETRY: Duration = Duration::from_millis(5);
 
 impl AccessLog {
-    /// Opens the target, so that what is wrong with it is known at start, and starts the thread.
+    /// Opens the target, so that its faults are known at start, and starts the thread.
     pub fn open(settings: &AccessLogSettings) -> Result<Self, AccessLogError> {
         let dropped = Arc::new(AtomicU64::new(0));
         let thread = match LogTarget::open(&settings.target)? {
@@ -118,7 +118,7 @@ impl AccessLog {
         })
     }
 
-    /// For one worker. Its lines wait there until [`AccessWriter::flush`].
+    /// Returns the writer of one worker. It keeps its lines until [`AccessWriter::flush`].
     pub fn writer(&self) -> AccessWriter {
         let (give_back, returned) = sync_channel(SPARE_BUFFERS);
         AccessWriter {
@@ -150,8 +150,8 @@ impl AccessLog {
         }
     }
 
-    /// Writes what the workers have handed over, for at most so long, and stops. Blocks; lines that
-    /// come later are dropped and counted.
+    /// Writes the lines that the workers have handed over, within this time, and stops. Blocks.
+    /// Later lines are dropped and counted.
     pub fn shutdown(&self, within: Duration) -> Result<(), AccessLogError> {
         let Some(thread) = &self.thread else { return Ok(()) };
         let deadline = Instant::now() + within;
@@ -183,7 +183,7 @@ fn start(
 }
 
 impl AccessWriter {
-    /// Another one of the same log, for a worker that is started again.
+    /// Returns another writer of the same log, for a worker that is started again.
     #[must_use]
     pub fn again(&self) -> Self {
         let (give_back, returned) = sync_channel(SPARE_BUFFERS);
@@ -203,7 +203,7 @@ impl AccessWriter {
         }
     }
 
-    /// Keeps a line for this exchange. Refused, aborted and truncated ones always have one;
+    /// Keeps a line for this exchange. Refused, aborted and truncated exchanges always have a line,
     /// forwarded ones in the configured share.
     pub fn write(&self, record: &AccessRecord<'_>) {
         if self.to_thread.is_none() {
@@ -221,7 +221,7 @@ impl AccessWriter {
         }
     }
 
-    /// Hands over what is kept; for the worker's tick, and before it ends.
+    /// Hands over the kept lines. The worker calls it on its tick and at its end.
     pub fn flush(&self) {
         self.hand_over(&mut self.pending.borrow_mut());
     }
@@ -292,7 +292,7 @@ impl fmt::Debug for AccessLog {
 }
 
 impl fmt::Debug for AccessWriter {
-    /// Without the lines that wait.
+    /// Leaves the waiting lines out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccessWriter").field("format", &self.format).finish_non_exhaustive()
     }

@@ -1,9 +1,9 @@
 //! The gateway's own events, for operators: one line each on stderr, as JSON or as text.
 //!
-//! Events of the gateway pass at the configured level; a reload may change it, and the format.
-//! Nobody who reports an event waits for standard error ([`queue`]). Those of the libraries below
-//! pass from `warn` upwards only: at their debug levels some print whole requests, and with them
-//! tokens.
+//! Events of the gateway pass at the configured level. A reload may change the level and the
+//! format. A thread that reports an event never waits for standard error ([`queue`]). Events of
+//! libraries pass from `warn` upwards only: at their debug levels some print whole requests, and
+//! with them tokens.
 
 mod color;
 mod one_line;
@@ -28,7 +28,7 @@ use self::one_line::OneLine;
 use self::queue::LogQueue;
 use crate::model::gateway::{Log, LogFormat, LogLevel};
 
-/// Changes what is written, and how, while the gateway runs.
+/// Changes the level and the format while the gateway runs.
 #[derive(Debug, Clone)]
 pub struct LogHandle {
     level: reload::Handle<Targets, Registry>,
@@ -64,7 +64,7 @@ impl LogHandle {
         self.level.reload(targets(log.level)).map_err(LogError::Level)
     }
 
-    /// For a person at a terminal: the format stays as it is.
+    /// Keeps the format as it is, for a person at a terminal.
     #[must_use]
     pub fn keeping_format(self) -> Self {
         Self { keeps_format: true, ..self }

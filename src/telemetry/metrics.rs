@@ -1,18 +1,16 @@
 //! Counts, and answers `/metrics` in Prometheus' text format.
 //!
-//! Workers write to cells of their own and never wait; a scrape sums the cells. Series live as long
-//! as something holds them: a snapshot keeps those of its operations, and a scrape leaves out
-//! series that nothing holds any more. If a snapshot asks for the labels of the one before while
-//! that still lives, it gets the same series, so counters outlive reloads.
-//!
-//! The method and the status are the only labels that come from a request, each from a closed list.
+//! Workers write to cells of their own and never wait; a scrape sums the cells. A series lives as
+//! long as it has a holder: a snapshot holds those of its operations, and a scrape leaves out
+//! series without a holder. If a snapshot asks for the labels of a former one that is still alive,
+//! it gets the same series, so counters outlive reloads. The method and the status are the only
+//! labels that come from a request, each from a closed list.
 //!
 //! The walk through the files: [`operation`] (exchanges), [`worker`], [`listener`], [`control`]
 //! (the control side), [`key_manager`] (early warnings), [`identity`] (revocations and
-//! introspection), [`throttling`],
-//! [`statistics`] (applications' own), [`collect`] and [`exposition`] (a scrape and its cap),
-//! [`families`] (all names), [`cardinality`] (the number of series of a configuration); below them
-//! [`cell`], [`histogram`], [`status`] and [`process`].
+//! introspection), [`throttling`], [`statistics`] (applications' own), [`collect`] and
+//! [`exposition`] (a scrape and its cap), [`families`] (all names), [`cardinality`] (the number of
+//! series of a configuration); below them [`cell`], [`histogram`], [`status`] and [`process`].
 
 mod application;
 mod cardinality;
@@ -74,7 +72,7 @@ use self::throttling::{CounterSource, PolicyRegistry};
 use crate::model::clock::{Clock, UnixSeconds};
 use crate::telemetry::traces::TraceCounters;
 
-/// Every count of the process; made once.
+/// Every count of the process; there is one.
 #[derive(Debug)]
 pub struct Metrics {
     workers: Vec<Arc<WorkerCounters>>,
@@ -93,13 +91,13 @@ pub struct Metrics {
     log_dropped: OnceLock<Arc<AtomicU64>>,
     traces: OnceLock<Arc<TraceCounters>>,
     management: Arc<ManagementCounters>,
-    /// One scrape at a time, for what got a series is remembered.
+    /// Locked for a whole scrape, because it remembers which label sets have a series.
     caps: Mutex<Caps>,
 }
 
 impl Metrics {
-    /// For workers `0..workers`; each family has at most `max_series` series (a histogram at least
-    /// its own one).
+    /// For workers `0..workers`. Each family has at most `max_series` series; a histogram has at
+    /// least one.
     pub fn new(workers: usize, max_series: usize) -> Arc<Self> {
         let registry = Registry::new(workers);
         let unrouted = registry.operation("", "", UNMATCHED_OPERATION);
@@ -131,7 +129,8 @@ impl Metrics {
         self.registry.operation(api, version, operation)
     }
 
-    /// For requests that no API was found for; their labels are empty, as no API's can be.
+    /// Returns the metrics of requests that matched no API. Their labels are empty, which no API's
+    /// labels are.
     pub fn unrouted(&self) -> Arc<OperationSeries> {
         Arc::clone(&self.unrouted)
     }
@@ -160,7 +159,7 @@ impl Metrics {
         self.control.reloaded(at);
     }
 
-    /// Until when the certificates of the configuration in use are valid.
+    /// Sets the expiry of the certificates of the configuration in use.
     pub fn certificates(&self, facts: Vec<CertificateFacts>) {
         self.control.certificates(facts);
     }
@@ -180,12 +179,12 @@ impl Metrics {
         self.control.reload_failed();
     }
 
-    /// Everything up to this revision of the store is in force.
+    /// Notes that everything up to this revision of the store is in force.
     pub fn store_in_force(&self, revision: u64) {
         self.control.store_in_force(revision);
     }
 
-    /// The store does not answer, or what it says cannot be put into force.
+    /// Notes that the store does not answer, or that its changes cannot be put into force.
     pub fn store_failed(&self) {
         self.control.store_failed();
     }
@@ -238,7 +237,7 @@ impl Metrics {
         let _ = self.log_dropped.set(counter);
     }
 
-    /// Counts by application from now on, up to so many of them, and returns their series.
+    /// Counts by application from now on, for at most so many of them, and returns their series.
     pub fn count_applications(&self, most: usize) -> Arc<ApplicationRegistry> {
         let registry = || Arc::new(ApplicationRegistry::new(self.workers.len(), most));
         Arc::clone(self.applications.get_or_init(registry))
@@ -270,12 +269,12 @@ impl Metrics {
         &self.management
     }
 
-    /// Everything, in Prometheus' text format 0.0.4.
+    /// Returns all metrics in Prometheus' text format 0.0.4.
     pub fn render(&self) -> String {
         self.scrape(ScrapeFormat::Text)
     }
 
-    /// Everything, in the format that was asked for.
+    /// Returns all metrics in the requested format.
     pub fn scrape(&self, format: ScrapeFormat) -> String {
         let mut caps = self.caps.lock().unwrap_or_else(PoisonError::into_inner);
         let mut out = Exposition::new(&mut caps, format);

@@ -1,9 +1,8 @@
 //! Shows the gateway to operators: counts, one line for each exchange, and the gateway's own
-//! events.
+//! events. Knows only [`crate::model`] and decides nothing about a request.
 //!
-//! Knows only [`crate::model`] and decides nothing about a request. Nothing here blocks, fails or
-//! slows down a worker: metrics are plain cells that one thread writes, and lines that cannot be
-//! written in time are dropped and counted.
+//! Nothing here blocks, fails or slows down a worker. Metrics are plain cells that one thread
+//! writes. Lines that cannot be written in time are dropped and counted.
 //!
 //! The walk through the files: [`metrics`] (counts and `/metrics`), [`access_log`] (one line for
 //! each exchange), [`log`] (events for operators, on stderr), [`refusals`] (the last ones, by id),

@@ -35,10 +35,10 @@ pub struct Remembered {
     pub message: Box<str>,
     pub method: Box<str>,
     pub host: Box<str>,
-    /// Without the query.
+    /// The path without its query.
     pub path: Box<str>,
     pub client: IpAddr,
-    /// With its version.
+    /// The API with its version.
     pub api: Option<Box<str>>,
     pub operation: Option<Box<str>>,
     pub key_manager: Option<Box<str>>,
@@ -63,7 +63,7 @@ struct RefusalRing {
     bytes: usize,
 }
 
-/// For `/metrics`.
+/// The counts for `/metrics`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RefusalFacts {
     pub count: u64,
@@ -71,7 +71,8 @@ pub struct RefusalFacts {
 }
 
 impl Unsigned {
-    /// Reads a compact JWS; `None` for any other token, and for one that is too long to keep.
+    /// Reads a compact JWS. Returns `None` for any other token, and for one that is too long to
+    /// keep.
     pub fn of(token: &[u8]) -> Option<Self> {
         let end = memchr::memrchr(b'.', token)?;
         let (signed, _) = token.split_at_checked(end)?;
@@ -86,7 +87,7 @@ impl Unsigned {
 }
 
 impl fmt::Debug for Unsigned {
-    /// Claims are for who asks, and not for logs.
+    /// Shows no claims: they are for the caller of `explain`, not for logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Unsigned").field("bytes", &self.0.len()).finish()
     }
@@ -126,7 +127,7 @@ impl Refusals {
         kept.ring.iter().rev().find(|refusal| &*refusal.id == id).cloned()
     }
 
-    /// Forgets what is older than an hour.
+    /// Forgets entries older than an hour.
     pub fn forget_old(&self, now: Moment) {
         self.lock().forget(now);
     }

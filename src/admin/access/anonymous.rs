@@ -11,7 +11,7 @@ use crate::admin::caller::Peer;
 use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
 
-/// The address of a caller that nobody knows yet. No page of another site makes the call.
+/// The address of a caller that is not signed in. No page of another site makes the call.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::admin) struct Anonymous(pub(in crate::admin) IpAddr);
 

@@ -80,7 +80,8 @@ pub(super) async fn authenticated<'a>(
     }
 }
 
-/// Returns what is kept of a secret. It has 256 random bits, so a fast hash is enough.
+/// Returns the hash of a secret for the store. A secret has 256 random bits, so a fast hash is
+/// enough.
 pub(super) fn kept_secret(secret: &Secret) -> String {
     STANDARD.encode(sha256(secret.reveal()))
 }

@@ -31,7 +31,7 @@ use crate::sign_in::PasswordChecks;
 use crate::snapshot::Snapshots;
 use crate::telemetry::Metrics;
 
-/// Questions to servers for one call: newer keys, and what a server says of the token.
+/// The most questions to servers for one call: newer keys, and an introspection.
 const MOST_QUESTIONS: u8 = 3;
 
 /// The longest name of a caller.
@@ -153,7 +153,7 @@ impl ForeignTokens {
         Ok(self.of_principal(&judged.principal, peer))
     }
 
-    /// Returns the caller that a token names; `None` if it names nobody.
+    /// Returns the caller that a token names; `None` if it names no user.
     fn of_principal(&self, principal: &Principal, address: IpAddr) -> Option<Caller> {
         let claims = principal.claims();
         let name = claims.subject().or(principal.consumer_key())?;
@@ -179,7 +179,7 @@ fn listed(claim: Option<&JsonValue>) -> Vec<String> {
     texts.into_iter().filter(|text| !text.is_empty()).map(str::to_owned).collect()
 }
 
-/// Tells a client what it can act on, and the log why.
+/// Tells a client the remedy, and the log the reason.
 fn refusal(error: &AuthenticateError) -> Refused {
     tracing::debug!(target: "portcullis::admin", %error, "refused a token");
     let unavailable = |description: &str| {

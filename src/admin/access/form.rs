@@ -26,7 +26,7 @@ impl FormParameters {
         Ok(Self(parameters))
     }
 
-    /// Returns a parameter; an empty one is none (RFC 6749 section 3.2).
+    /// Returns a parameter; an empty one counts as missing (RFC 6749 section 3.2).
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }

@@ -46,7 +46,7 @@ use crate::sign_in::{PasswordChecks, same_origin};
 /// The ways to sign in.
 #[derive(Debug)]
 pub struct ApiAccess {
-    /// Those of `[management]`.
+    /// The users of `[management]`.
     pub(super) users: Arc<[ManagementUser]>,
     pub(super) passwords: Arc<PasswordChecks>,
     tokens: ApiTokens,
@@ -54,7 +54,7 @@ pub struct ApiAccess {
     foreign: Option<ForeignTokens>,
 }
 
-/// The operations by which clients get tokens.
+/// Returns the operations by which clients get tokens.
 pub(super) fn router() -> Router<Arc<Admin>> {
     Router::new()
         .route("/client-registration/v0.17/register", post(registration::register))
@@ -79,7 +79,7 @@ impl ApiAccess {
         self.passwords.now()
     }
 
-    /// Refuses every call if nobody may sign in, and calls of other sites' pages.
+    /// Refuses calls of other sites' pages, and every call if there is no user.
     fn open(&self, parts: &Parts) -> Result<(), Refused> {
         if self.users.is_empty() && self.foreign.is_none() {
             return Err(nobody());

@@ -54,8 +54,8 @@ impl ApiAccess {
         user.ok_or_else(|| refused(PasswordFault::Wrong))
     }
 
-    /// Whether there may be such a user. Where tokens of others are accepted, their users are known
-    /// to their server only.
+    /// Tells whether such a user may exist. If tokens of another server are accepted, only that
+    /// server knows their users.
     pub(in crate::admin) async fn may_know(
         &self,
         catalog: &Catalog,
@@ -64,7 +64,7 @@ impl ApiAccess {
         Ok(self.foreign.is_some() || self.find(catalog, name).await?.is_some())
     }
 
-    /// Finds a user who may sign in. One of the files comes before one of the store.
+    /// Finds a user who may sign in. Users of the files come before those of the store.
     pub(super) async fn find(
         &self,
         catalog: &Catalog,

@@ -21,7 +21,7 @@ use crate::admin::state::Admin;
 use crate::admin::texts;
 use crate::store::{Change, Kind, Query, Record, SortBy, Write};
 
-/// Clients of one user: one for each machine on which somebody logs in.
+/// The most clients of one user: one for each machine with a login.
 const MOST_CLIENTS: u64 = 32;
 
 /// The grant types of the token endpoint.
@@ -40,11 +40,11 @@ pub(super) struct ClientRegistration {
     callback_url: String,
     owner: Option<String>,
     grant_type: Option<String>,
-    /// Without a function: there is one tenant. Scripts send a boolean or a text.
+    /// Accepted without effect, because there is one tenant. Scripts send a boolean or a string.
     #[serde(default, rename = "saasApp")]
     _saas_app: Value,
     token_type: Option<String>,
-    /// Without a function.
+    /// Accepted without effect.
     #[serde(default, rename = "userstoreDomainInSubject")]
     _userstore_domain_in_subject: Value,
 }

@@ -9,7 +9,7 @@ use crate::model::gateway::UserRole;
 /// The prefix of all scopes.
 pub(super) const PREFIX: &str = "apim:";
 
-/// Scopes of everybody who has a role: command line tools log in for all of them.
+/// Scopes of every role: command line tools log in for all of them.
 const EVERYBODY: &[&str] = &["dcr:app_manage"];
 
 /// Scopes that only an administrator has.
@@ -29,7 +29,7 @@ const ADMINISTRATION: &[&str] = &[
     "user_manage",
 ];
 
-/// Scopes that let see what administrators keep.
+/// Scopes for reading the objects of administrators.
 const ADMINISTRATION_VIEW: &[&str] = &[
     "admin_application_view",
     "admin_settings",
@@ -40,7 +40,7 @@ const ADMINISTRATION_VIEW: &[&str] = &[
     "gateway_view",
 ];
 
-/// Scopes of who keeps the gateway running.
+/// Scopes of operators.
 const OPERATION: &[&str] = &["bl_manage"];
 
 const PUBLICATION: &[&str] = &[
@@ -93,7 +93,7 @@ const PUBLICATION_VIEW: &[&str] = &[
 const DEVELOPMENT: &[&str] =
     &["api_key", "app_manage", "store_settings", "sub_alert_manage", "sub_manage", "subscribe"];
 
-/// Returns the scopes of somebody with these roles.
+/// Returns the scopes of a user with these roles.
 pub(super) fn scopes_of(roles: &[UserRole]) -> CallerScopes {
     let lists = roles.iter().flat_map(|role| of_role(*role));
     CallerScopes::new(lists.copied().flatten().map(|scope| format!("{PREFIX}{scope}")))

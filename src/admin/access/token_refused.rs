@@ -37,7 +37,7 @@ impl TokenRefused {
 }
 
 impl From<Refused> for TokenRefused {
-    /// Keeps the status of a refusal that has nothing to do with OAuth, such as a busy gateway.
+    /// Keeps the status of a refusal that is not about OAuth, such as a busy gateway.
     fn from(refused: Refused) -> Self {
         if refused.status == StatusCode::UNAUTHORIZED {
             return Self::grant("the user is unknown, or the password is wrong");

@@ -38,11 +38,11 @@ pub(super) enum ApiTokenKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct TokenGrant {
     pub(super) user: String,
-    /// The user's password when it was issued, as [`ApiUser::stamp`] marks it.
+    /// The user's password at the time of issue, as [`ApiUser::stamp`] marks it.
     ///
     /// [`ApiUser::stamp`]: super::user::ApiUser::stamp
     pub(super) stamp: [u8; 32],
-    /// The id of the client that it was issued to.
+    /// The id of the token's client.
     pub(super) client: String,
     pub(super) scopes: Vec<String>,
 }
@@ -74,7 +74,7 @@ impl ApiTokens {
         Self { kept: Mutex::default(), counters }
     }
 
-    /// Makes a token; `None` without random numbers.
+    /// Makes a token; `None` if the system has no random numbers.
     pub(super) fn issue(
         &self,
         grant: TokenGrant,

@@ -34,7 +34,7 @@ pub(in crate::admin) struct ApiUser {
 }
 
 impl ApiUser {
-    /// Reads a user of the store; `None` for one that is disabled, or that is not whole.
+    /// Reads a user of the store; `None` if it is disabled or incomplete.
     pub(in crate::admin) fn of_record(record: &Record) -> Option<Self> {
         if record.declared.get(DISABLED).is_some_and(|disabled| *disabled != Value::Bool(false)) {
             return None;
@@ -48,7 +48,7 @@ impl ApiUser {
         })
     }
 
-    /// Returns a mark that changes with the password: what was granted by the old one ends.
+    /// Returns a mark that changes with the password, so that tokens of an old password end.
     pub(super) fn stamp(&self) -> [u8; 32] {
         sha256(self.password_hash.reveal())
     }
@@ -79,8 +79,8 @@ pub(super) fn sha256(text: &str) -> [u8; 32] {
     digest(&SHA256, text.as_bytes()).as_ref().try_into().unwrap_or_default()
 }
 
-/// Refuses a name that a user of the store cannot have. These characters need no escape anywhere,
-/// HTTP Basic included, and nobody takes one of them for another alphabet's.
+/// Refuses a name that a user of the store cannot have. The allowed characters need no escape
+/// anywhere, HTTP Basic included, and none looks like one of another alphabet.
 pub(in crate::admin) fn has_name(name: &str) -> Result<(), Refused> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._@+-".contains(&byte);
     if (LEAST_NAME..=MOST_NAME).contains(&name.len()) && name.bytes().all(is_plain) {

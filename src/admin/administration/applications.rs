@@ -1,4 +1,4 @@
-//! `/applications` of the admin API: those of everybody, and their owners.
+//! `/applications` of the admin API: those of all users, and their owners.
 
 use std::sync::Arc;
 
@@ -127,7 +127,7 @@ async fn list(
     Ok(range.respond(&uri.0, page.items.iter().map(OwnedApplication::of).collect(), page.total))
 }
 
-/// Finds an application of anybody.
+/// Finds an application of any user.
 async fn anyones(admin: &Admin, id: &str) -> Result<Object, Refused> {
     let Some(id) = object_id(id) else { return Err(unknown_application()) };
     admin.catalog.get(Kind::Application, id).await?.ok_or_else(unknown_application)
@@ -205,7 +205,7 @@ async fn change(
     let mut record = object.record;
     if let Some(owner) = &body.owner {
         texts::name("owner", owner, MOST_OWNER)?;
-        // a typing error would hide it from everybody
+        // a typing error would hide it from all users
         if !admin.access.may_know(&admin.catalog, owner).await? {
             return Err(Refused::bad_request("`owner` is no user"));
         }

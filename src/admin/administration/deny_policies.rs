@@ -1,4 +1,4 @@
-//! Deny policies: callers who are refused before anything is counted.
+//! Deny policies: requests that are refused before anything is counted.
 
 #[cfg(test)]
 mod tests;
@@ -45,7 +45,7 @@ const TYPES: [(&str, &str); 5] = [
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct DenyBody {
-    /// Of what was shown; a new one gets its own.
+    /// The id that was shown; a new one gets its own.
     #[serde(default, rename = "conditionId")]
     _condition_id: Option<String>,
     condition_type: String,

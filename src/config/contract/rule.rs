@@ -37,7 +37,7 @@ pub(in crate::config) enum ValueKind {
     Tables(&'static TableRule),
     /// A string, or `{ env = "NAME" }`, or `{ file = "path" }`.
     Secret,
-    /// A list of such.
+    /// A list of secrets.
     Secrets,
     /// A table of any names with strings.
     FreeTable,

@@ -147,7 +147,7 @@ pub(super) fn stored(
     }
 }
 
-/// Makes an application of the store, or says why it is none.
+/// Makes an application of the store, or returns the reason for its refusal.
 pub(super) fn one(
     stored: &StoredApplication,
     references: &References,
@@ -261,7 +261,7 @@ fn message_of(error: &serde_json::Error) -> String {
     error.to_string().split(" at line ").next().unwrap_or_default().to_owned()
 }
 
-/// The reason why a line is not an application, and what to do.
+/// A line that is not an application: the reason and a remedy.
 struct RefusedLine {
     message: String,
     hint: Option<String>,

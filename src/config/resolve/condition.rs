@@ -8,7 +8,8 @@ use crate::config::resolve::figures;
 use crate::model::policy::{AddressRange, Condition, Limits, Matcher};
 use crate::model::token_handling::Pattern;
 
-/// A condition; `None` if a part of it cannot be read: without that part, it would hold for others.
+/// Reads a condition. Returns `None` if a part of it cannot be read, because without that part it
+/// would match other requests.
 pub(super) fn condition(table: &Table<'_>) -> Option<Condition> {
     let inverted = inverted(table);
     let limits = figures::limits(table);

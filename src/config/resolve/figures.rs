@@ -32,7 +32,7 @@ pub(super) fn limits(table: &Table<'_>) -> Limits {
     Limits { quotas, burst: burst(table) }
 }
 
-/// Whether some figure is written, a good one or one that is reported.
+/// Tells whether a figure is written, valid or not.
 pub(super) fn are_written(table: &Table<'_>) -> bool {
     let figures = ["requests", "bandwidth", "events", "per", "burst"];
     figures.into_iter().any(|key| table.has(key)) || !table.tables("quotas").is_empty()

@@ -57,7 +57,7 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
     }
 }
 
-/// The name of a gateway that says none.
+/// Returns the name of a gateway without a configured name.
 fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

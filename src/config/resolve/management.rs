@@ -76,7 +76,7 @@ fn tokens(table: &Table<'_>) -> Option<ManagementTokens> {
     Some(ManagementTokens { key_manager, roles_claim, groups_claim })
 }
 
-/// Refuses a `token_key_manager` that judges no token: nobody should wait for it.
+/// Refuses a `token_key_manager` that judges no token, since no caller could sign in by it.
 pub(super) fn check_token_key_manager(whole: &Whole<'_>, key_managers: &[KeyManager]) {
     let Some(table) = whole.once("management") else { return };
     let Some(name) = table.text("token_key_manager") else { return };

@@ -59,7 +59,7 @@ use crate::model::policy::Throttling;
 use crate::model::provenance::SourceFiles;
 use crate::model::store::{StoreLocation, StoreSettings};
 
-/// Everything that files and store say, and the names in it.
+/// The content of files and store, and the names in it.
 pub(super) struct ResolvedModel {
     pub(super) model: Model,
     pub(super) names: ApplicationNames,
@@ -70,8 +70,8 @@ pub(super) struct ResolvedModel {
 pub struct ApplicationNames(References);
 
 impl ApplicationNames {
-    /// Makes an application of the store, or returns the message and the hint that say why it is
-    /// none.
+    /// Makes an application of the store, or returns the message and the hint that tell why it is
+    /// refused.
     pub fn application(
         &self,
         stored: &StoredApplication,
@@ -80,9 +80,8 @@ impl ApplicationNames {
     }
 }
 
-/// Reads where the store is, before anything of it can be read.
-///
-/// Nobody can change anything where nobody can sign in: then there is none.
+/// Reads the place of the store, before its content can be read. There is no store if nobody can
+/// sign in, since nobody could change anything.
 pub(super) fn store_settings(sources: &Sources, problems: &Problems) -> Option<StoreSettings> {
     let whole = whole(sources, problems);
     let management = management::management(&whole, sources, Arc::default());

@@ -1,4 +1,4 @@
-//! Reads `gateway.trusted_proxies` with the headers in which they are trusted, and
+//! Reads `gateway.trusted_proxies` with their trusted headers, and
 //! `gateway.remove_request_headers`.
 
 use http::HeaderName;

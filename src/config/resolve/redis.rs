@@ -119,7 +119,8 @@ fn number(text: &str) -> Option<u16> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
-/// Decodes a percent-encoded part; `None` for a bare `%`, which the operator forgot to encode.
+/// Decodes a percent-encoded part. Returns `None` for a bare `%`, which the operator forgot to
+/// encode.
 fn decoded(text: &str) -> Option<String> {
     let is_encoded = |rest: &str| {
         rest.as_bytes().get(..2).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))

@@ -1,4 +1,4 @@
-//! Finds what a name refers to, or reports it with the name that was probably meant.
+//! Finds the object of a name. An unknown name is reported with the most similar one.
 
 use std::collections::HashMap;
 
@@ -14,20 +14,20 @@ use crate::model::policy::{Policies, PolicyIndex, PolicyLevel};
 #[derive(Debug)]
 pub(super) struct References {
     pub(super) identities: Identities,
-    /// What may be named although it is not there.
+    /// The objects that may be named although they were left out.
     pub(super) left_out: LeftOut,
     pub(super) key_managers: HashMap<String, KeyManagerSlot>,
     /// The APIs, by `name:version`.
     pub(super) apis: HashMap<String, ApiSlot>,
     pub(super) policies: Policies,
-    /// The networks that backends may stand in which came by the management API.
+    /// The networks that backends of the management API may stand in.
     pub(super) foreign: NetworkRule,
     /// The policies that subscriptions may choose, of APIs that do not offer all.
     pub(super) offered: HashMap<ApiSlot, Vec<PolicyIndex>>,
 }
 
 impl References {
-    /// Nothing but policies can be referred to yet.
+    /// Makes references to which only policies are known yet.
     pub(super) fn new(identities: &Identities, policies: Policies) -> Self {
         Self {
             identities: identities.clone(),
@@ -40,7 +40,8 @@ impl References {
         }
     }
 
-    /// Tells whether a key is of a key manager that is left out: it goes with it.
+    /// Tells whether a key belongs to a key manager that was left out; then the key is left out
+    /// too.
     pub(super) fn misses_key_manager(&self, name: impl FnOnce() -> Option<String>) -> bool {
         let missing = &self.left_out.key_managers;
         !missing.is_empty() && name().is_some_and(|name| missing.contains(&name))
@@ -70,7 +71,7 @@ impl References {
     }
 }
 
-/// Reads `observe`, and warns: what it lets through would be refused.
+/// Reads `observe`, and warns that requests pass which would be refused.
 pub(super) fn observing(table: &Table<'_>) -> bool {
     let observes = table.flag("observe", false);
     if observes {
@@ -82,7 +83,7 @@ pub(super) fn observing(table: &Table<'_>) -> bool {
     observes
 }
 
-/// The policy that a key names; unlimited if none is written.
+/// Returns the policy that a key names; the unlimited one if none is written.
 pub(super) fn policy(
     table: &Table<'_>,
     key: &str,

@@ -22,7 +22,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 const NEED_SERVERS: &[&str] =
     &["mode", "sync_interval", "on_counter_failure", "ca", "client_certificate"];
 
-/// The shared counters; `None` where each gateway counts alone.
+/// Returns the shared counters, or `None` if each gateway counts alone.
 pub(super) fn shared_counters(table: &Table<'_>, sources: &Sources) -> Option<SharedCounting> {
     let address = if table.has("counters") { secret(table, "counters", sources) } else { None };
     let is_local = address.as_ref().is_none_or(|address| address.reveal() == "local");

@@ -13,10 +13,10 @@ use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::store::{PostgresServer, PostgresTls, StoreLocation, StoreSettings};
 
-/// How often a gateway looks for changes that nobody told it of.
+/// The default time between two looks for changes of which no nudge came.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// More often is a load on the database, and more seldom leaves a gateway behind.
+/// The accepted times: a shorter one loads the database, a longer one leaves a gateway behind.
 const POLL_INTERVALS: std::ops::RangeInclusive<Duration> =
     Duration::from_millis(50)..=Duration::from_mins(5);
 

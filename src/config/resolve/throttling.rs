@@ -22,7 +22,7 @@ const DEFAULT_COUNTERS: i64 = 1_000_000;
 /// A hundred million counters take 19 GiB.
 const MOST_COUNTERS: i64 = 100_000_000;
 
-/// `[throttling]`, without the deny conditions, which are about APIs and applications.
+/// Reads `[throttling]`, without the deny conditions, which refer to APIs and applications.
 pub(super) fn throttling(
     whole: &Whole<'_>,
     references: &References,

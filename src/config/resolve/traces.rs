@@ -12,10 +12,10 @@ use crate::fetch::FetchUrl;
 use crate::model::gateway::TraceSettings;
 use crate::model::key_manager::Fetch;
 
-/// Few enough to cost nothing, and an answer to "what is it doing?" on every day.
+/// Few enough traces to cost little, and enough to show an example of everyday traffic.
 const SAMPLE: f64 = 0.01;
 
-/// Nobody waits longer than this without noticing.
+/// The duration from which an exchange counts as slow: a client notices it.
 const SLOW: Duration = Duration::from_secs(1);
 
 /// The path of OTLP over HTTP for spans, which follows the address of a collector.

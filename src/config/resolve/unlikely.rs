@@ -13,7 +13,7 @@ use crate::model::provenance::{Provenance, SourceFiles};
 /// The most names that a warning lists.
 const MOST: usize = 5;
 
-/// All nouns of a configuration.
+/// All objects of a configuration.
 pub(super) struct Nouns<'m> {
     pub(super) key_managers: &'m [KeyManager],
     pub(super) templates: &'m [KeyManagerTemplate],

@@ -13,7 +13,7 @@ use crate::model::policy::{
 };
 use crate::model::provenance::{Provenance, SourceFiles};
 
-/// All nouns that limits are about.
+/// All objects that limits concern.
 pub(super) struct LimitNouns<'m> {
     pub(super) throttling: &'m Throttling,
     pub(super) apis: &'m [Api],
@@ -22,7 +22,7 @@ pub(super) struct LimitNouns<'m> {
 }
 
 impl LimitNouns<'_> {
-    /// Warns of nothing where there are errors: what they are about is missing here.
+    /// Gives no warnings if there are errors, because the objects in question are missing here.
     pub(super) fn warn(&self, problems: &Problems) {
         if problems.has_errors() {
             return;
@@ -142,7 +142,7 @@ impl LimitNouns<'_> {
         }
     }
 
-    /// Operations whose policy never counts, because their API has one.
+    /// Warns of operations whose policy never counts, because their API has one.
     fn replaced(&self, problems: &Problems) {
         for api in self.apis.iter().filter(|api| api.policies.api != PolicyIndex::UNLIMITED) {
             let replaced =
@@ -196,7 +196,8 @@ impl LimitNouns<'_> {
         }
     }
 
-    /// Two conditions that deny everybody but their own addresses deny those of each other.
+    /// Warns of two conditions that each deny all addresses but their own: together they deny every
+    /// address.
     fn excluding(&self, problems: &Problems) {
         let mut inverted = self.throttling.deny.iter().filter(|deny| {
             deny.enabled && matches!(deny.target, DenyTarget::Addresses { inverted: true, .. })
@@ -215,7 +216,7 @@ fn never_reached(quota: &Quota, burst: Burst) -> bool {
     most < u128::from(quota.most.get()).saturating_mul(per)
 }
 
-/// All addresses of both families are excluded.
+/// Tells whether all addresses of both families are excluded.
 fn holds_for_nobody(condition: &Condition) -> bool {
     let everything = |ipv4: bool| {
         condition

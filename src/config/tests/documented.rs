@@ -92,7 +92,7 @@ fn literal(cell: &str) -> Option<Value> {
     table.get("it").cloned()
 }
 
-/// The tables in which the last name of this path is written.
+/// Returns the tables in which the last name of this path is written.
 fn tables_of<'v>(whole: &'v mut Table, path: &str) -> Vec<&'v mut Table> {
     let names: Vec<&str> = path.split('.').collect();
     let (last, way) = names.split_last().unwrap();

@@ -1,5 +1,4 @@
-//! Every key that may be written does something: with another value, or without it, the model is
-//! another one.
+//! Every key has an effect: with another value, or without it, the model differs.
 
 use std::collections::BTreeSet;
 
@@ -8,8 +7,8 @@ use toml::{Table, Value};
 use super::*;
 use crate::config::contract::{KeyRule, ROOT, TableRule, ValueKind};
 
-/// Secrets that are needed where they are written, and that no `Debug` shows. Whoever logs in with
-/// them sees their effect.
+/// Secrets that must be present wherever they are written, and that no `Debug` shows. Only a login
+/// shows their effect.
 const SECRETS: &[&str] = &["key_managers.credentials.password", "management.users.password_hash"];
 
 /// Ids that the REST API shows and finds objects by; the model has no use for them.
@@ -37,10 +36,10 @@ const FOR_PEOPLE: &[&str] = &[
     "key_managers.grant_types",
 ];
 
-/// A file in which every key is written whose feature exists.
+/// A file with every key whose feature exists.
 pub(super) const WHOLE: &str = include_str!("whole.toml");
 
-/// Other strings to write in place of a value: some of them are valid for each key.
+/// Strings to write in place of a value; for each key some of them are valid.
 const TEXTS: &[&str] = &[
     "other",
     "https://other.example/x",
@@ -86,7 +85,7 @@ enum Step {
 fn every_key_has_an_effect() {
     let stage = Stage::new();
     let mut whole: Table = WHOLE.parse().unwrap();
-    // what production has, a sandbox may have
+    // a sandbox may have everything that production has
     let api = &mut whole["apis"][0];
     api["sandbox"] = api["production"].clone();
     let as_written = stage.resolved(&whole).unwrap_or_else(|report| panic!("{report}"));
@@ -162,7 +161,7 @@ impl Stage {
     }
 }
 
-/// The text without what stands between each `start` and the next `end`.
+/// Returns the text without the parts between each `start` and the next `end`.
 fn without(text: &str, start: &str, end: char) -> String {
     let mut parts = text.split(start);
     let mut kept = parts.next().unwrap_or_default().to_owned();
@@ -172,7 +171,7 @@ fn without(text: &str, start: &str, end: char) -> String {
     kept
 }
 
-/// Each key, with the names of the tables that it is in.
+/// Returns each key, with the names of the tables that it is in.
 fn each_key(
     rule: &'static TableRule,
     names: &mut Vec<&'static str>,
@@ -181,7 +180,7 @@ fn each_key(
     for key in rule.keys {
         names.push(key.name);
         match key.kind {
-            // a table does what its keys do
+            // a table has an effect through its keys
             ValueKind::Table(inner) | ValueKind::Tables(inner) => each_key(inner, names, tell),
             ValueKind::TextsOrTables(inner) => {
                 tell(names, key);

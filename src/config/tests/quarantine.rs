@@ -1,4 +1,4 @@
-//! What is broken is left out, unless something opens by that.
+//! Broken objects are left out, unless that opens something.
 
 use std::fs;
 use std::path::Path;
@@ -63,7 +63,8 @@ fn a_key_manager_takes_its_apis_and_keys_with_it() {
     assert_eq!((model.apis.len(), model.key_managers.len()), (1, 1));
     assert_eq!((model.directory.application_count(), model.directory.key_count()), (1, 1));
     assert_eq!(model.quarantined.len(), 2, "{:?}", model.quarantined);
-    // with the same issuer, or with a server that is asked about foreign tokens, another judges
+    // another key manager would judge the tokens if it has the same issuer, or a server that is
+    // asked about foreign tokens
     let same = text.replace("issuer = \"https://o\"", "issuer = \"https://i\"");
     assert!(files(folder.path(), &same).without_broken(&Identities::default(), &[]).is_none());
 }
@@ -86,14 +87,14 @@ fn nothing_is_left_out_that_another_object_would_stand_in_for_or_that_is_no_obje
     let folder = tempfile::tempdir().unwrap();
     let whole = format!("{WANTED}{LISTENER}{KEY_MANAGER}{API}{BROKEN}");
     for text in [
-        // nobody asked for it
+        // the operator did not ask for it
         whole.replace("quarantine = true", "quarantine = false"),
         // another API serves the path
         whole.replace("context = \"/a\"", "context = \"/\"\ndefault_version = true"),
         whole
             .replace("context = \"/a\"", "context = \"/b\"\ndefault_version = true")
             .replace("name = \"b\"\nversion = \"1\"", "name = \"b\"\nversion = \"2\""),
-        // nobody knows which paths it would serve
+        // it is unknown which paths it would serve
         whole.replace("context = \"/b\"", "context = \"b\""),
         whole.replace("name = \"http\"", "name = 1"),
         format!("{whole}[telemetry]\nlog = 1\n"),

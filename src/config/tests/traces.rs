@@ -1,4 +1,4 @@
-//! `[telemetry.traces]`: addresses of collectors, and what is refused.
+//! `[telemetry.traces]`: addresses of collectors, and refused values.
 
 use std::time::Duration;
 

@@ -61,7 +61,7 @@ fn what_is_probably_not_meant_is_warned_of() {
     }
 }
 
-/// A template accepts tokens of organizations that nobody listed, so it is one of the key managers.
+/// A template accepts tokens of organizations that are not listed, so it counts as a key manager.
 #[test]
 fn a_template_is_warned_of_like_a_key_manager() {
     let template = "[[key_managers]]\nname = \"km\"\nissuer = \"https://i.example/{org}\"\n\

@@ -1,4 +1,4 @@
-//! The order of turns, and who is left out of it.
+//! The order of turns, and the targets that are left out.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub enum Cause {
     /// The backend ended its connection or the stream, or broke its framing.
     Backend,
-    /// Neither side sent anything for this long.
+    /// Neither side sent a byte for this long.
     Silence(Duration),
     /// The client's body broke off, or the client left.
     Client,

@@ -1,8 +1,8 @@
 //! Bodies on their way through: streamed, counted, and watched for stalls. Nothing is kept but the
-//! frame in hand, and what [`replay`] keeps of a request that an HTTP/2 backend may refuse.
+//! frame in hand, and the part of a request that an HTTP/2 backend may refuse ([`replay`]).
 //!
-//! A stall is when nothing moves in either direction: a side may be silent for as long as the other
-//! one talks.
+//! A stall is a time without a byte in either direction: one side may be silent for as long as the
+//! other one sends.
 
 mod broken;
 mod open_bodies;

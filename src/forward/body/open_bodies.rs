@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// The number of a client connection's bodies that have not come to their end. One that was given
-/// up never does: what follows on such a connection may still be of it.
+/// The number of a client connection's bodies that have not ended. A body that was given up never
+/// ends: later bytes of its connection may still belong to it.
 #[derive(Debug, Clone, Default)]
 pub struct OpenBodies(Rc<Cell<u32>>);
 

@@ -22,7 +22,7 @@ pub struct RequestProgress {
     response_timeout: Cell<Duration>,
     /// The time when something last moved in either direction, in ticks.
     moved: Cell<u64>,
-    /// Nothing moved for this long.
+    /// The time without a byte.
     silent: Cell<Duration>,
     replay: RefCell<Option<Box<Replay<BodySource>>>>,
 }
@@ -83,7 +83,7 @@ impl RequestProgress {
         drop(self.replay.take());
     }
 
-    /// Keeps what is sent of the body from now on, until the response head comes.
+    /// Keeps the body's bytes that are sent from now on, until the response head comes.
     pub(in crate::forward) fn keep(&self) {
         self.replay.replace(Some(Box::default()));
     }
@@ -94,7 +94,7 @@ impl RequestProgress {
     }
 
     /// Polls for the source of a body that was not processed, with the pieces that come before it.
-    /// `None` if it is not all there.
+    /// `None` if a part is lost.
     pub(super) fn poll_source(
         &self,
         context: &Context<'_>,
@@ -128,7 +128,7 @@ impl RequestProgress {
         self.state.set(state);
     }
 
-    /// Notes a body that neither side moved for so long.
+    /// Notes a body without a byte from either side for so long.
     pub(super) fn fell_silent(&self, silent: Duration) {
         self.silent.set(silent);
     }

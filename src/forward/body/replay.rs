@@ -11,8 +11,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Frame;
 
-/// More of a body than this is not kept; the request is then sent once. A backend that gives no
-/// more than the windows of the protocol (65,535 bytes) before it refuses has got less, with the
+/// The most bytes of a body that are kept; a request with more is sent once. A backend that grants
+/// only the windows of the protocol (65,535 bytes) before it refuses has received less, with the
 /// piece that waits for the window.
 const MOST_KEPT: usize = 128 * 1024;
 
@@ -61,8 +61,8 @@ impl<S> Replay<S> {
         }
     }
 
-    /// The whole body again: the source, and what is to be sent before it, the last piece first.
-    /// `None` if too much was sent. Pending as long as the library holds the body.
+    /// Returns the whole body again: its source, and the pieces to send before it, the last piece
+    /// first. `None` if too much was sent. Pending while the library holds the body.
     pub(super) fn poll(&mut self, context: &Context<'_>) -> Poll<Option<(S, Vec<Piece>)>> {
         if self.overrun {
             return Poll::Ready(None);

@@ -73,8 +73,8 @@ impl RequestBody {
         Self { source: BodySource::empty(), ahead: Vec::new(), progress }
     }
 
-    /// Polls for the body of a request that was not processed, from its beginning. `None` if it is
-    /// not all there.
+    /// Polls for the body of a request that was not processed, from its beginning. `None` if a part
+    /// is lost.
     pub(in crate::forward) fn poll_again(
         progress: &Rc<RequestProgress>,
         context: &Context<'_>,

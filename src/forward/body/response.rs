@@ -64,8 +64,8 @@ impl ResponseBody {
         Self { incoming, lease: Some(lease), progress, stall: None, busy, broken: None }
     }
 
-    /// Returns the cause of an early end, with the library's error about a backend; `None` as long
-    /// as there was none.
+    /// Returns the cause of an early end, with the library's error about a backend; `None` if the
+    /// body has not broken off.
     pub fn broken(&self) -> Option<(Cause, Option<&hyper::Error>)> {
         self.broken.as_ref().map(|broken| (broken.cause, broken.error.as_ref()))
     }
@@ -119,13 +119,13 @@ impl Body for ResponseBody {
                 if let Some(trailers) = frame.trailers_mut() {
                     strip_trailers(trailers);
                 }
-                // nobody asks for more behind trailers
+                // the library does not poll after trailers
                 if frame.is_trailers() || self.incoming.is_end_stream() {
                     self.finish();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            // an error ends the client's connection at once: what came before it goes out first
+            // an error ends the client's connection at once, so earlier bytes are sent first
             Poll::Ready(Some(Err(error))) => {
                 self.broken = Some(Broken { cause: self.cause(), error: Some(error) });
                 context.waker().wake_by_ref();

@@ -12,7 +12,7 @@ use crate::snapshot::local::LocalApi;
 /// The source of a body, with its limits.
 #[derive(Debug)]
 pub(super) struct BodySource {
-    /// `None`: no body.
+    /// `None` if there is no body.
     pub(super) incoming: Option<Incoming>,
     /// `None` once the body has ended.
     pub(super) open: Option<OpenBodies>,
@@ -23,11 +23,11 @@ pub(super) struct BodySource {
     pub(super) api: Option<Rc<LocalApi>>,
 }
 
-/// The part of a body that was read before it was sent.
+/// The first piece of a body, which was read before sending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Peeked {
     Nothing,
-    /// It is ahead, and was not counted.
+    /// The piece comes first, and is not counted yet.
     Piece,
     /// The body is broken.
     Broken,

@@ -20,9 +20,9 @@ impl Stall {
         Self { deadline: deadlines.unset(), after, waiting: false }
     }
 
-    /// Ready when nothing has moved for too long, in either direction; `moved` is the time when
-    /// something last did, in ticks. Counts only while somebody waits: a peer that we do not read
-    /// from is not stalling.
+    /// Ready if no byte has moved for too long, in either direction. `moved` is the tick of the
+    /// last byte. Time counts only while a reader waits: a peer that the gateway does not read from
+    /// is not stalling.
     fn poll(&mut self, moved: &Cell<u64>, context: &Context<'_>) -> Poll<()> {
         if !self.waiting {
             self.waiting = true;

@@ -1,4 +1,4 @@
-//! Who is woken by what, and when a connection is gone, with connections that do as a script says.
+//! Wakes and ends of connections, with connections that follow a script.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};

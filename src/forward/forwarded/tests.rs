@@ -1,4 +1,4 @@
-//! Who is believed about a client, and how a backend is told.
+//! Trust in headers about a client, and the headers that a backend gets.
 
 use proptest::prelude::*;
 
@@ -156,7 +156,7 @@ fn a_chain_is_read_from_its_end_up_to_what_cannot_be_read() {
         ("forwarded", "for=_hidden, for=1.1.1.1", "1.1.1.1, "),
         ("forwarded", "for=6.6.6.6, nonsense, for=1.1.1.1;host=\"é\"", "1.1.1.1, "),
         ("forwarded", "for=6.6.6.6, for=\"1.1.1.1\\\"", ""),
-        // a quote that was never closed takes what follows with it
+        // a quote that was never closed takes the rest with it
         ("forwarded", "for=\"6.6.6.6, for=1.1.1.1", ""),
     ] {
         let origin = read("10.0.0.1", &[(name, sent)]);
@@ -243,7 +243,7 @@ fn the_standard_header_tells_protocol_and_host() {
         // of the request that the outermost proxy got, not of those between proxies
         ("for=1.1.1.1;proto=http;host=a, for=10.0.0.2;proto=https;host=b", "http", "a"),
         ("for=1.1.1.1, for=10.0.0.2;proto=http;host=b", "https", "bank.example:8243"),
-        // what stands before was written by the client
+        // the client wrote the entries before
         ("for=6.6.6.6;proto=http;host=evil, for=1.1.1.1", "https", "bank.example:8243"),
         // without an address, or with a hidden one, it is the peer's word all the same
         ("proto=http;host=shop.example", "http", "shop.example"),
@@ -308,8 +308,8 @@ fn a_request_without_a_host_claims_none() {
 }
 
 proptest! {
-    /// Whatever stands in the headers, the client is the peer or an address of the chain, and what
-    /// is written can be read.
+    /// Whatever the headers hold, the client is the peer or an address of the chain, and the
+    /// written headers can be parsed.
     #[test]
     fn any_header_of_a_trusted_proxy_is_survived(chain in "[0-9a-f.:,;=\"\\[\\] for]{0,60}", standard in any::<bool>()) {
         let name = if standard { "forwarded" } else { "x-forwarded-for" };

@@ -1,4 +1,4 @@
-//! What passes this hop in each direction, and what nobody else may say.
+//! The headers that pass this hop in each direction, and those that only the gateway may set.
 
 use proptest::prelude::*;
 

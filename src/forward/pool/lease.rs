@@ -1,5 +1,4 @@
-//! A connection in use: what is asked of it, and what it says about the connection that it came
-//! from.
+//! A connection in use: the exchange's requests to it, and its reports to the pool.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -42,7 +41,8 @@ pub enum LeaseKind {
     Reused,
     /// Idle for so long that the backend may be closing it at this moment.
     Aged,
-    /// It may carry bytes that follow an earlier answer: only for requests that can be sent again.
+    /// It may carry bytes after an earlier answer, so only requests that can be sent again may use
+    /// it.
     Doubtful,
 }
 
@@ -133,7 +133,7 @@ impl Lease {
         }
     }
 
-    /// Polls what the exchange waits for. The connection is driven meanwhile.
+    /// Polls for the exchange, and drives the connection in the meantime.
     pub(in crate::forward) fn poll<T>(
         &mut self,
         context: &mut Context<'_>,

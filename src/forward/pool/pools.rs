@@ -22,9 +22,9 @@ use crate::forward::pool::target_pool::{Idle, Pool, Spoken, StreamPlace};
 use crate::forward::reachable_address::{Reached, Way};
 use crate::telemetry::WorkerCounters;
 
-/// Idle connections older than this are closed. Shorter than the keep-alive of the usual servers
-/// (Node.js closes after 5 s, nginx after 75 s), so that a request seldom meets a connection that
-/// the backend is just closing.
+/// Idle connections older than this are closed. It is shorter than the keep-alive of the usual
+/// servers (Node.js closes after 5 s, nginx after 75 s), so a request seldom meets a connection
+/// that the backend is just closing.
 const KEEP_IDLE: Duration = Duration::from_secs(4);
 
 /// HTTP/2 servers say goodbye before they close.
@@ -53,7 +53,7 @@ struct SlotPool {
     pool: Rc<Pool>,
 }
 
-/// The purpose of a connection, which decides the ones that will do.
+/// The purpose of a connection, which decides the suitable ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionPurpose {
     Exchange,
@@ -84,8 +84,8 @@ impl Pools {
         self.names.changes()
     }
 
-    /// Returns the addresses of a target as they are known now; none while nobody has answered.
-    /// Asks again when it is time.
+    /// Returns the known addresses of a target; none before the first answer. Resolves again when
+    /// it is time.
     pub fn addresses(&self, target: &CompiledTarget) -> Rc<[SocketAddr]> {
         let addresses = Rc::clone(&self.pool(target).addresses);
         let known = addresses.known(&self.names);
@@ -154,7 +154,7 @@ impl Pools {
         let pool = self.pool(way.target);
         let target = || way.target.label.to_string();
         let waited = async {
-            // who came first is served first
+            // the first request in the queue is served first
             let mut wait = purpose == ConnectionPurpose::Exchange && pool.queued.get() > 0;
             loop {
                 if wait {
@@ -180,8 +180,8 @@ impl Pools {
         }
     }
 
-    /// Opens a connection, or finds one that others opened meanwhile. `None`: all connections are
-    /// full, and there are as many as may be.
+    /// Opens a connection, or finds one that others opened in the meantime. `None`: all connections
+    /// are full, and no more are allowed.
     async fn open(
         &self,
         pool: &Rc<Pool>,
@@ -226,7 +226,7 @@ impl Pools {
         Ok(Some(lease))
     }
 
-    /// Counts a connection that was opened, or blames the addresses that took none.
+    /// Counts a connection that was opened, or marks the addresses that took none.
     fn count_opened(&self, way: &Way<'_>, error: Option<&ForwardError>) {
         let Some(error) = error else { return self.counters.backend_connection_opened() };
         self.counters.backend_connection_failed();

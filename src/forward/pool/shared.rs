@@ -15,15 +15,15 @@ pub(super) struct SharedConnection {
     pub(super) connection: Http2Connection,
     pub(super) address: SocketAddr,
     pub(super) streams: Cell<usize>,
-    /// It gets no more streams: the backend said nothing for as long as a request waited.
+    /// It gets no more streams: the backend sent nothing for as long as a request waited.
     pub(super) retired: Cell<bool>,
-    /// Those who wait for a stream.
+    /// Wakes requests that wait for a stream.
     pub(super) waiting: Rc<Notify>,
-    /// In ticks: when its last stream ended.
+    /// The tick at which its last stream ended.
     pub(super) since: Cell<u64>,
 }
 
-/// One of an HTTP/2 connection's streams.
+/// A stream of a shared HTTP/2 connection.
 #[derive(Debug)]
 pub(super) struct MultiplexedStream {
     pub(super) shared: Rc<SharedConnection>,

@@ -27,11 +27,11 @@ pub(super) struct Pool {
     pub(super) idle: RefCell<Vec<Idle>>,
     pub(super) shared: RefCell<Vec<Rc<SharedConnection>>>,
     pub(super) spoken: Cell<Spoken>,
-    /// In ticks: until then a reused connection may carry bytes that nobody asked for.
+    /// The tick until which a reused connection may carry unrequested bytes.
     pub(super) doubted_until: Cell<u64>,
     connecting: Cell<bool>,
     connected: Notify,
-    /// Tells those who wait for a stream that there may be one.
+    /// Tells waiting requests that there may be a stream.
     pub(super) streams: Rc<Notify>,
     /// The number of requests that wait.
     pub(super) queued: Cell<usize>,
@@ -46,7 +46,7 @@ pub(super) struct Pool {
 pub(super) struct Idle {
     pub(super) connection: Box<Http1Connection>,
     pub(super) address: SocketAddr,
-    /// In ticks.
+    /// The tick since which it is idle.
     pub(super) since: u64,
     /// The last answer on it may be followed by bytes that belong to no request.
     pub(super) doubtful: bool,
@@ -63,13 +63,13 @@ pub(super) enum Spoken {
 /// The offer of a pool of HTTP/2 connections to a request.
 pub(super) enum StreamPlace {
     Stream(Rc<SharedConnection>),
-    /// Another connection should be opened.
+    /// The caller should open another connection.
     Open,
     /// All connections are full, and no further one may be opened.
     Full,
 }
 
-/// Its holder alone opens a connection; dropping it lets the next one try.
+/// Only its holder opens a connection; dropping it lets the next one try.
 pub(super) struct Connecting<'p>(&'p Pool);
 
 impl Drop for Connecting<'_> {
@@ -120,7 +120,7 @@ impl Pool {
         found.filter(|idle| idle.address == address)
     }
 
-    /// Tells whether requests may share a connection that is opened now. While nobody knows, one
+    /// Tells whether requests may share a connection that is opened now. Until it is known, one
     /// request finds out and the others wait for it.
     pub(super) fn may_share(&self, target: &CompiledTarget) -> bool {
         match self.spoken.get() {
@@ -184,7 +184,7 @@ impl Pool {
         self.idle_changed(i64::try_from(idle.len()).unwrap_or_default().saturating_neg());
     }
 
-    /// The gauge is over all pools of the worker.
+    /// Changes the gauge over all pools of the worker.
     pub(super) fn idle_changed(&self, by: i64) {
         self.idle_count.set(self.idle_count.get().saturating_add_signed(by));
         self.counters.backend_connections_idle(self.idle_count.get());

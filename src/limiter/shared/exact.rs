@@ -65,7 +65,7 @@ impl UndecidedRequest {
         ScriptCall { script: Script::Admit, keys, arguments }
     }
 
-    /// Reads the answer. `None`: it has another shape, or a key holds something else.
+    /// Reads the answer. Returns `None` if it has another shape, or if a key holds a foreign value.
     pub(super) fn read(&self, answer: &Value) -> Option<Decision> {
         let Value::Array(parts) = answer else { return None };
         let mut parts = parts.iter();
@@ -95,8 +95,8 @@ impl UndecidedRequest {
         }
     }
 
-    /// The quota of which the smallest share is left, if there is any quota. An error: the answer
-    /// has another shape.
+    /// Returns the quota with the smallest share left, if there is a quota. An answer of another
+    /// shape is an error.
     fn tightest<'v>(
         &self,
         parts: &mut impl Iterator<Item = &'v Value>,

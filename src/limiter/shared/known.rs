@@ -1,5 +1,4 @@
-//! The counts that the servers are known to hold: the difference to a counter is what this gateway
-//! has to tell them.
+//! The counts that the servers are known to hold. The difference to a counter is still to be sent.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,7 +26,7 @@ pub(super) struct Known {
     pub(super) lost: bool,
 }
 
-/// All counters that were told to the servers, and still matter.
+/// All counters that were sent to the servers and are still in use.
 #[derive(Debug, Default)]
 pub(super) struct AllKnown(HashMap<CounterKey, Known>);
 
@@ -47,7 +46,7 @@ impl AllKnown {
         self.0.entry(key).or_default()
     }
 
-    /// The servers hold nothing of what they held.
+    /// Notes that the servers have lost all counts.
     pub(super) fn clear(&mut self) {
         self.0.clear();
     }
@@ -93,7 +92,7 @@ impl Known {
             && state.counted.iter().all(|counted| self.untold(*counted) == 0)
     }
 
-    /// Notes the answer to a round: all that was told, and what else the servers hold.
+    /// Notes the answer to a round: the counts that were sent, and the rest that the servers hold.
     pub(super) fn told(&mut self, spent: u32, seen: Vec<Counted>) {
         self.seen = seen;
         self.spent = spent;

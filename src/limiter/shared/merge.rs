@@ -1,4 +1,4 @@
-//! One counter in one round: what the servers are told of it, and what is made of their answer.
+//! One counter in one round: the counts to send, and the merge of the answer.
 
 use redis::Value;
 
@@ -50,7 +50,7 @@ pub(super) struct Merged {
     pub(super) now: u64,
     /// The level of the burst, in its own unit.
     pub(super) burst: u64,
-    /// By this gateway's numbers of sub-windows.
+    /// The counts, by this gateway's numbers of sub-windows.
     pub(super) counted: Vec<Counted>,
 }
 
@@ -97,7 +97,7 @@ impl Comparison {
         key(state.key.0, self.sums)
     }
 
-    /// Reads an answer. `None`: it has another shape.
+    /// Reads an answer. Returns `None` if it has another shape.
     pub(super) fn read(&self, limit: &Limit, answer: &Value) -> Option<Merged> {
         let Value::Array(parts) = answer else { return None };
         let mut parts = parts.iter();
@@ -162,7 +162,7 @@ impl Comparison {
         held
     }
 
-    /// Whether the servers hold less than this gateway knows that they held.
+    /// Tells whether the servers hold less than this gateway knows that they held.
     pub(super) fn has_lost(state: &CounterState, merged: &Merged) -> bool {
         state.counted.iter().any(|own| {
             let same = |counted: &&Counted| counted.quota == own.quota && counted.at == own.at;
@@ -179,7 +179,7 @@ impl Comparison {
         at.saturating_add_signed(self.shift(quota).saturating_neg())
     }
 
-    /// Sub-windows by which the servers' clock is ahead: the nearest whole number.
+    /// Returns the sub-windows by which the servers' clock is ahead: the nearest whole number.
     fn shift(&self, quota: &Quota) -> i64 {
         let Window::Sliding(length) = quota.window else { return 0 };
         let length = i64::try_from(milliseconds(length)).unwrap_or(i64::MAX).max(1);
@@ -200,7 +200,7 @@ impl Comparison {
         }
     }
 
-    /// Whether a sub-window is not later than the next one, by this gateway's clock.
+    /// Tells whether a sub-window is at most one ahead of this gateway's clock.
     fn is_present(&self, quota: &Quota, at: u64) -> bool {
         match quota.window {
             Window::Sliding(length) => at <= sub_window(self.steady, milliseconds(length)) + 1,
@@ -218,7 +218,7 @@ pub(super) fn key(counter: u128, sums: Sums) -> Vec<u8> {
     format!("{prefix}{counter:032x}").into_bytes()
 }
 
-/// Milliseconds for which the servers keep a counter that nobody uses.
+/// Returns the milliseconds for which the servers keep an unused counter.
 pub(super) fn lifetime(limit: &Limit) -> u64 {
     let windows = limit.quotas.iter().map(|quota| quota.window.length());
     let longest = windows.chain(limit.burst.map(|burst| burst.per)).max().unwrap_or_default();

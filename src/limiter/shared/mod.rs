@@ -3,11 +3,11 @@
 //! *Batched*: each gateway counts by itself and compares its counters with the servers every
 //! `sync_interval`; no request waits. *Exact*: the servers decide on each request, in one step for
 //! all of its counters; a request waits for [`PATIENCE`] at most. If the servers do not answer, the
-//! gateway counts alone, and tells them later.
+//! gateway counts alone, and sends its counts later.
 //!
-//! The walk through the files: [`session`] (one life of the connections), [`servers`] (who holds a
-//! key), [`slots`] (of a cluster), [`merge`] and [`known`] (comparing a counter), [`exact`] (a
-//! request), [`scripts`] (what the servers run), [`status`] (up or alone).
+//! The walk through the files: [`session`] (one life of the connections), [`servers`] (the server
+//! of a key), [`slots`] (of a cluster), [`merge`] and [`known`] (comparing a counter), [`exact`] (a
+//! request), [`scripts`] (the servers' scripts), [`status`] (connected or alone).
 
 mod error;
 mod exact;
@@ -43,8 +43,8 @@ use crate::redis_link::schedule;
 /// The longest that a request waits for the servers.
 const PATIENCE: Duration = Duration::from_millis(5);
 
-/// After so many requests in a row that waited in vain, nobody waits until the servers are in time
-/// again.
+/// After so many requests in a row that waited in vain, no request waits until the servers answer
+/// in time again.
 const MOST_IN_VAIN: u32 = 3;
 
 /// Requests that wait for the servers at a time; more are counted here.
@@ -64,7 +64,8 @@ impl SharedLimiter {
         &self.status
     }
 
-    /// Lets the servers decide on a request. `None`: they cannot, and this gateway has to decide.
+    /// Lets the servers decide on a request. Returns `None` if they cannot, so that this gateway
+    /// must decide.
     pub async fn decide(&self, claims: &[Claim<'_>]) -> Option<Result<Passed, Exceeded>> {
         if !self.status.decides_requests() {
             return None;
@@ -153,7 +154,7 @@ impl SharedCounters {
         Self { limiter, counters, clock, settings: None, task: JoinSet::new() }
     }
 
-    /// Uses these servers from now on, or none; what is unchanged goes on.
+    /// Uses these servers from now on, or none. An unchanged session goes on.
     pub async fn follow(&mut self, wanted: Option<&SharedCounting>) {
         if self.settings.as_ref() == wanted {
             return;
@@ -176,7 +177,7 @@ impl SharedCounters {
     }
 }
 
-/// One session after the other.
+/// Runs one session after the other.
 async fn run(
     settings: SharedCounting,
     limiter: Arc<SharedLimiter>,
@@ -208,7 +209,7 @@ async fn run(
             Err(error) => error,
         };
         limiter.status.failed(&name, &error);
-        // who waits is told at once
+        // a waiting request is answered at once
         while requests.try_recv().is_ok() {}
         failures = failures.saturating_add(1);
         sleep(schedule::retry(failures, schedule::LONGEST)).await;

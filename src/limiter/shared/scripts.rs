@@ -1,11 +1,11 @@
-//! The scripts that Redis runs: each call is one step that nobody else can divide.
+//! The scripts that Redis runs: each call is one indivisible step.
 
 use redis::{Cmd, Value, cmd};
 
 /// A script, by its name in [`Scripts`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Script {
-    /// Adds what this gateway has counted to one counter.
+    /// Adds the counts of this gateway to one counter.
     Merge,
     /// Counts one request in all of its counters, or in none.
     Admit,
@@ -49,7 +49,7 @@ impl Scripts {
     }
 }
 
-/// Reads a number, which scripts return as one, or as text where it is large.
+/// Reads a number. Scripts return it as a number, or as text if it is large.
 pub(super) fn whole(value: &Value) -> Option<u64> {
     match value {
         Value::Int(number) => u64::try_from(*number).ok(),

@@ -23,7 +23,7 @@ const VERSION_KEY: &str = "portcullis:counters:version";
 /// The key of [`Servers::epoch`]; it lies where the counters lie that requests wait for.
 const EPOCH_KEY: &str = "{portcullis}:counters:epoch";
 
-/// The way in which this build writes counters. Another number is another way.
+/// The version of the format in which this build writes counters.
 const VERSION: &str = "1";
 
 /// One script on one key, or on several keys of one slot.
@@ -42,7 +42,7 @@ pub(super) struct Servers {
     /// The server of all keys; in a cluster, the one that is asked for the slots.
     primary: HostPort,
     slots: Option<SlotMap>,
-    /// They end with their owner.
+    /// The tasks of the connections; they end with their owner.
     drivers: JoinSet<()>,
 }
 
@@ -53,7 +53,7 @@ struct Node {
 }
 
 impl Servers {
-    /// Finds the servers and checks that they hold counters of this build, or none.
+    /// Connects to the servers, and checks that they hold counters of this build, or none.
     pub(super) async fn connect(settings: &RedisServers) -> Result<Self, CounterError> {
         let mut last = CounterError::NoServer;
         for seed in &settings.seeds {
@@ -133,7 +133,7 @@ impl Servers {
         if again.is_empty() {
             return Ok(answers);
         }
-        // slots were moved: once more, where they are now
+        // slots were moved: once more, at their present server
         let primary = self.primary.clone();
         self.refresh_slots(&primary).await?;
         let moved = self.round(calls, &again, &mut answers).await?;
@@ -182,8 +182,8 @@ impl Servers {
         Ok(again)
     }
 
-    /// Follows `ASK` to the server that takes the slot over. `None`: the slots have to be read
-    /// again.
+    /// Follows `ASK` to the server that takes the slot over. Returns `None` if the slots must be
+    /// read again.
     async fn redirected(
         &mut self,
         error: RedisError,

@@ -31,7 +31,7 @@ const MERGES_BETWEEN_REQUESTS: usize = 16;
 /// Requests in one call.
 const REQUESTS: usize = 64;
 
-/// Without anything to tell, the servers are asked for a sign of life this often.
+/// The time between two signs of life that the servers are asked for if there is nothing to send.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// Counters that the table has forgotten are forgotten here this often.
@@ -40,21 +40,21 @@ const FORGETTING: Duration = Duration::from_mins(1);
 /// A larger difference of the clocks is taken over.
 const CLOCK_STEP: i64 = 250;
 
-/// Everything that outlives a connection.
+/// The state that outlives a connection.
 #[derive(Debug)]
 pub(super) struct Memory {
     pub(super) known: AllKnown,
     pending: HashMap<CounterKey, Pending>,
     gateway: String,
     number: u64,
-    /// The round that was not answered. It may have been counted: it comes again as it was, and
-    /// counts once.
+    /// The round that was not answered. The servers may have counted it, so it is sent again
+    /// unchanged, and counts once.
     doubtful: Option<Told>,
-    /// The sign by which servers are known again that were emptied in between.
+    /// The mark by which servers that were emptied in between are recognized.
     pub(super) epoch: Option<Vec<u8>>,
 }
 
-/// One round, as the servers were told.
+/// One round, as it was sent to the servers.
 #[derive(Debug)]
 struct Told {
     round: Comparison,
@@ -90,8 +90,7 @@ pub(super) struct CounterSession<'p> {
 }
 
 impl Memory {
-    /// The servers are taken to hold what a file, or an earlier configuration, has left in the
-    /// table.
+    /// Takes the counts of a file, or of an earlier configuration, as known to the servers.
     pub(super) fn begin(counters: &Counters, gateway: String) -> Self {
         let mut known = AllKnown::default();
         counters.each(|counter| known.assume(&CounterState::of(counter)));
@@ -190,7 +189,7 @@ impl<'p> CounterSession<'p> {
         Ok(())
     }
 
-    /// Tells the servers what has changed and is due; returns the number of counters.
+    /// Sends the changed counters that are due; returns their number.
     async fn tell(&mut self) -> Result<usize, CounterError> {
         let now = Instant::now();
         let pending = &mut self.memory.pending;
@@ -371,7 +370,7 @@ impl<'p> CounterSession<'p> {
     }
 }
 
-/// The windows of requests in which a moment lies.
+/// Returns the windows of requests in which a moment lies.
 fn current(limit: &Limit, now: CountingTime) -> impl Iterator<Item = (u8, u64)> {
     let all = (0_u8..).zip(&limit.quotas);
     all.filter(|(_, quota)| quota.unit == QuotaUnit::Requests).map(move |(position, quota)| {

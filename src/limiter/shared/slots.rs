@@ -50,7 +50,7 @@ impl SlotMap {
         self.0.iter().find(holds).map(|range| &range.server)
     }
 
-    /// Whether every slot has a server.
+    /// Tells whether every slot has a server.
     pub(super) fn is_complete(&self) -> bool {
         let mut ranges: Vec<_> = self.0.iter().map(|range| (range.first, range.last)).collect();
         ranges.sort_unstable();

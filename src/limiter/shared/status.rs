@@ -51,12 +51,12 @@ impl SharedStatus {
         self.configured.load(Relaxed)
     }
 
-    /// Whether the servers decide on each request.
+    /// Tells whether the servers decide on each request.
     pub fn decides_requests(&self) -> bool {
         self.decides.load(Relaxed)
     }
 
-    /// Whether the servers answer. A gateway without servers counts alone, and is meant to.
+    /// Tells whether the servers answer. A gateway without servers is meant to count alone.
     pub fn is_up(&self) -> bool {
         self.up.load(Relaxed)
     }
@@ -80,7 +80,7 @@ impl SharedStatus {
         })
     }
 
-    /// `patience`: requests wait so long for a round; `None` where none waits.
+    /// `patience` is the time that requests wait for a round; `None` if none waits.
     pub(super) fn configure(&self, configured: bool, patience: Option<Duration>) {
         self.decides.store(patience.is_some(), Relaxed);
         let patience = patience.and_then(|time| u64::try_from(time.as_micros()).ok());

@@ -1,4 +1,4 @@
-//! The table: bounded, and nobody who is over quota is forgotten.
+//! The table is bounded, and no caller over quota is forgotten.
 
 use proptest::prelude::*;
 
@@ -44,7 +44,7 @@ fn a_counter_that_gets_a_place_later_begins_with_what_was_counted_together() {
     }
     sweep(&table, MIDNIGHT + 70_000);
     assert_eq!(table.live(), 0);
-    // x has used all three, together with nobody, and its window is not over
+    // x has used all three, together with no caller, and its window is not over
     assert!(table.admit(&[claim(&limit, "x")], at(MIDNIGHT + 70_000)).is_err());
     assert_eq!(table.live(), 0, "a refused request leaves no counter");
     assert!(table.admit(&[claim(&limit, "x")], at(MIDNIGHT + 120_000)).is_ok());
@@ -92,7 +92,8 @@ fn names_of_counters_depend_on_every_part_and_on_the_secret() {
 }
 
 proptest! {
-    /// Nobody gets more than the quota, with a table that is much too small and swept at any time.
+    /// No caller gets more than the quota, with a table that is much too small and swept at any
+    /// time.
     #[test]
     fn no_caller_exceeds_its_quota_though_the_table_is_full(
         most in 1_usize..4,

@@ -126,7 +126,7 @@ fn with_many_threads_exactly_the_quota_is_granted() {
 }
 
 proptest! {
-    /// Two levels with several callers against plain lists of grants: what one level refuses leaves
+    /// Two levels with several callers against plain lists of grants: a refusal by one level leaves
     /// no trace on the other.
     #[test]
     fn levels_agree_with_a_naive_model(

@@ -1,4 +1,4 @@
-//! One limit: never more than it says, wherever the window begins, and hardly less.
+//! One limit grants never more than it says, wherever the window begins, and hardly less.
 
 use std::time::Duration;
 

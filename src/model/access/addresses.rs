@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 use crate::model::access::state::ReachableApi;
 use crate::model::api::{AuthScheme, HostPattern, Operation, SubscriptionRule};
 
-/// The operations of an API, by whom they need. Each is its method with its address, such as
-/// `GET /accounts/1.0.0/accounts/{id}`.
+/// The operations of an API, grouped by the callers that they admit. Each is its method with its
+/// address, such as `GET /accounts/1.0.0/accounts/{id}`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ApiAddresses {
-    /// With the scopes of which a token needs one.
+    /// Operations that need a token, each with its scopes. A token needs one of them.
     pub(super) protected: BTreeMap<String, Vec<String>>,
-    /// For callers without a token.
+    /// Operations for callers without a token.
     pub(super) open: BTreeMap<String, Vec<String>>,
     /// Protected operations need a subscription.
     pub(super) subscribed: bool,
 }
 
 impl ApiAddresses {
-    /// Returns none of an API that is not there, or not served.
+    /// Returns no operation for an API that does not exist or is not served.
     pub(super) fn of(api: Option<&ReachableApi<'_>>) -> Self {
         let Some(api) = api.filter(|api| api.is_served()).map(|api| api.definition) else {
             return Self { subscribed: true, ..Self::default() };

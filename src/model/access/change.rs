@@ -7,7 +7,7 @@ use serde::Serialize;
 /// Operations that a line names; the others are counted.
 const MOST_NAMED: usize = 4;
 
-/// Someone gains or loses operations of one API.
+/// An application or a group of callers that gains or loses operations of one API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AccessChange {
     #[serde(flatten)]
@@ -15,12 +15,12 @@ pub struct AccessChange {
     pub change: AccessTurn,
     /// `name:version`.
     pub api: String,
-    /// All operations of the API, not some of them.
+    /// True if the line names all operations of the API.
     pub whole: bool,
-    /// The first ones, such as `GET /accounts/1.0.0/accounts/{id}`.
+    /// The first of the operations, such as `GET /accounts/1.0.0/accounts/{id}`.
     pub operations: Vec<String>,
     pub operation_count: usize,
-    /// More about it, such as the one key that this is about.
+    /// A further fact, such as the only key that is concerned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// The last day on which the application used the API.
@@ -28,7 +28,7 @@ pub struct AccessChange {
     pub last_used: Option<String>,
 }
 
-/// The one whose access changes.
+/// The caller whose access changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "holder")]
 pub enum AccessHolder {

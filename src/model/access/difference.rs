@@ -19,11 +19,11 @@ const MOST_LINES: usize = 100;
 #[derive(Debug, Clone, Copy)]
 pub enum Among<'a> {
     All,
-    /// No others have changed.
+    /// Only these have changed.
     Named(&'a BTreeSet<&'a str>),
 }
 
-/// Whose access differs.
+/// The differences in access between two states.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessDifference {
     pub changes: Vec<AccessChange>,
@@ -46,8 +46,8 @@ struct AccessComparison<'c, 's> {
 }
 
 impl AccessState<'_> {
-    /// Returns whose access is another one in `next`. Its cost grows with the applications that are
-    /// named; with all of them only if an API or a key manager differs too.
+    /// Returns the callers whose access differs in `next`. Its cost grows with the named
+    /// applications. It grows with all applications only if an API or a key manager differs too.
     pub fn difference(&self, next: &Self, among: Among<'_>) -> AccessDifference {
         let mut comparison = AccessComparison {
             before: self,
@@ -99,7 +99,7 @@ fn is_reached_alike(one: &ReachableApi<'_>, other: &ReachableApi<'_>) -> bool {
 }
 
 impl AccessComparison<'_, '_> {
-    /// Tells of operations that need no subscription or no token, and of scopes.
+    /// Lists operations that need no subscription or no token, and changes of scopes.
     fn everybody(&mut self) {
         let apis = std::mem::take(&mut self.apis);
         let mut named: Vec<_> = apis.iter().map(|(slot, own)| (self.name(*slot), own)).collect();

@@ -1,4 +1,4 @@
-//! One configuration, as far as it decides who can call what.
+//! One configuration, reduced to the facts that decide who can call which operation.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub struct AccessState<'s> {
     names: Arc<HashMap<KeyManagerSlot, &'s str>>,
 }
 
-/// An API with the key managers whose keys it accepts.
+/// An API with the key managers whose tokens it accepts.
 #[derive(Debug)]
 pub(super) struct ReachableApi<'s> {
     pub(super) definition: &'s Api,
@@ -47,7 +47,7 @@ impl<'s> AccessState<'s> {
         directory: &'s Directory,
     ) -> Self {
         let mut names = HashMap::new();
-        // for each slot that an API can name: the slots by which keys can name the same
+        // for each slot that an API can name: the slots by which keys can name the same key manager
         let mut judging: HashMap<KeyManagerSlot, Vec<KeyManagerSlot>> = HashMap::new();
         for own in key_managers {
             names.insert(own.slot(), own.name.as_str());

@@ -1,4 +1,4 @@
-//! Who gains and who loses, on whole configurations.
+//! Gains and losses, on whole configurations.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -139,7 +139,7 @@ fn what_is_open_to_everybody_is_told_first() {
     let unsubscribed = format!("{context}\nsubscription_required = false");
     let [any, again] = lines(context, &unsubscribed);
     let both = "GET /accounts/1.0.0/accounts, POST /accounts/1.0.0/payments";
-    // who was subscribed keeps what it had
+    // an application that was subscribed keeps its access
     assert_eq!(any, [format!("every valid token gains {both}")]);
     assert_eq!(again, [format!("every valid token loses {both}")]);
     let [scope, _] = lines("scopes = [\"pay\"]", "scopes = [\"pay\", \"admin\"]");
@@ -178,7 +178,7 @@ fn many_lines_are_counted_and_only_named_applications_are_compared() {
     }
     let after = model(folder.path(), &identities, &format!("{BASE}{more}"));
     let before = AccessState::of(&before);
-    // the same APIs: what is not named is not looked at
+    // the APIs are the same, so only the named applications are compared
     let after = before.with_directory(&after.directory);
     let all = before.difference(&after, Among::All);
     assert_eq!((all.changes.len(), all.more), (100, 50));

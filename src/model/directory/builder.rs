@@ -17,7 +17,7 @@ pub struct DirectoryBuilder {
 }
 
 impl DirectoryBuilder {
-    /// Adds an application, or says what it collides with.
+    /// Adds an application, or returns its conflict with another one.
     pub fn add(&mut self, new: &Application<'_>) -> Result<ApplicationSlot, Conflict> {
         let name = new.name.as_str();
         if let Some(other) =
@@ -51,7 +51,7 @@ impl DirectoryBuilder {
         Directory { base: Arc::new(self.packed), recent: Arc::default(), totals }
     }
 
-    /// Everything of a directory, each application in its slot.
+    /// Collects everything of a directory, each application in its slot.
     pub(super) fn folding(directory: &Directory) -> Result<Self, Conflict> {
         let former = directory.base.former.iter().filter(|former| former.strong_count() > 0);
         let former: Vec<Weak<Packed>> =

@@ -1,4 +1,4 @@
-//! What two applications cannot share.
+//! The facts that two applications cannot share.
 
 use crate::model::provenance::Provenance;
 
@@ -16,7 +16,7 @@ pub enum Conflict {
 }
 
 impl Conflict {
-    /// Returns the place of the other half.
+    /// Returns the place of the other application.
     pub fn other(&self) -> Option<Provenance> {
         match self {
             Self::Name { other, .. } | Self::ConsumerKey { other, .. } => Some(*other),

@@ -12,7 +12,7 @@ impl Directory {
         DirectoryBuilder::folding(self).map(DirectoryBuilder::build)
     }
 
-    /// Puts a folded base under what was changed since `folded_from` was read. `None` if another
+    /// Puts a folded base under the changes since `folded_from` was read. Returns `None` if another
     /// base is in use by now.
     pub fn rebased(&self, folded_from: &Self, folded: &Self) -> Option<Self> {
         let same_base = Arc::ptr_eq(&self.base, &folded_from.base);

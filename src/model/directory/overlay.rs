@@ -1,4 +1,4 @@
-//! What has changed since the base was packed.
+//! The changes since the base was packed.
 
 use std::sync::Arc;
 
@@ -9,21 +9,21 @@ use crate::model::directory::owner::KeyOwner;
 use crate::model::directory::packed::Packed;
 use crate::model::names::{ApplicationSlot, KeyManagerSlot};
 
-/// Whole applications that were added, replaced or removed. A lookup asks here first: what stands
-/// here hides the base.
+/// Whole applications that were added, replaced or removed. A lookup asks here first, because an
+/// entry here hides the one of the base.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Overlay {
-    /// `None`: removed.
+    /// `None` stands for a removed application.
     by_slot: HashMap<ApplicationSlot, Option<Arc<Application<'static>>>>,
     by_key: HashTable<RecentKey>,
     by_name: HashMap<Box<str>, ApplicationSlot>,
-    /// Slots that nobody uses, found when the first change needed one.
+    /// Unused slots, collected when the first change needs one.
     free: Option<Vec<u32>>,
     /// The first slot beyond base and overlay; zero while the overlay has added none.
     next: u32,
 }
 
-/// What became of a slot's application.
+/// The new state of a slot's application.
 #[derive(Debug)]
 pub(super) enum RecentState<'o> {
     Put(&'o Application<'static>),
@@ -35,7 +35,7 @@ struct RecentKey {
     hash: u64,
     slot: ApplicationSlot,
     application: Arc<Application<'static>>,
-    /// In the application's keys.
+    /// The position among the application's keys.
     position: usize,
 }
 
@@ -52,7 +52,7 @@ impl Overlay {
         self.next
     }
 
-    /// Whether the slot's application stands here, or was removed here.
+    /// Tells whether the overlay has an entry for this slot: an application, or its removal.
     pub(super) fn has(&self, slot: ApplicationSlot) -> bool {
         self.by_slot.contains_key(&slot)
     }
@@ -105,8 +105,8 @@ impl Overlay {
         self.by_slot.insert(slot, Some(application));
     }
 
-    /// A slot that no application of this directory or of one that is still in use has. `None`:
-    /// there are no more.
+    /// Returns a slot that is unused in this directory and in all that are still in use. Returns
+    /// `None` if all slots are used.
     pub(super) fn new_slot(&mut self, base: &Packed) -> Option<ApplicationSlot> {
         let free = self.free.get_or_insert_with(|| base.free_slots());
         if let Some(slot) = free.pop() {
@@ -117,7 +117,7 @@ impl Overlay {
         Some(ApplicationSlot(slot))
     }
 
-    /// What differs from an earlier overlay over the same base.
+    /// Returns the differences from an earlier overlay over the same base.
     pub(super) fn since(&self, earlier: &Self) -> Self {
         let same = |slot: &ApplicationSlot, own: &Option<Arc<Application<'static>>>| match (
             own,

@@ -1,4 +1,4 @@
-//! Whom a consumer key belongs to.
+//! The owner of a consumer key.
 
 use crate::model::application::KeyType;
 use crate::model::names::ApplicationSlot;

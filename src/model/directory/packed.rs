@@ -25,18 +25,18 @@ pub(super) struct Packed {
     subscriptions: Vec<Subscription>,
     /// Owners and organizations, which many applications share.
     shared: Vec<TextRange>,
-    /// Of the few applications that have some, by slot.
+    /// The attributes of the few applications that have some, by slot.
     attributes: HashMap<u32, TextRange>,
     /// Of the few applications whose counts were set back. A request asks for it, so the hash is a
     /// fast one; nobody chooses slots.
     quota_resets: hashbrown::HashMap<u32, Arc<QuotaResets>>,
     by_key: HashTable<u32>,
     by_name: HashTable<u32>,
-    /// Seeded for each directory, so that nobody can choose colliding keys.
+    /// Seeded for each directory, so that no client can choose colliding keys.
     pub(super) hasher: foldhash::quality::RandomState,
     /// Slots without an application.
     holes: Vec<u32>,
-    /// The bases before, for as long as somebody uses them: their applications keep their slots.
+    /// Former bases that are still in use: their applications keep their slots.
     pub(super) former: Vec<Weak<Packed>>,
 }
 
@@ -49,19 +49,19 @@ struct TextRange {
 /// One application in 36 bytes.
 #[derive(Clone, Copy)]
 pub(super) struct ApplicationRecord {
-    /// Of the name.
+    /// The start of the name.
     start: u32,
     line: u32,
-    /// In `shared`.
+    /// The position of the owner in `shared`.
     owner: u32,
-    /// In `shared`; an empty text is none.
+    /// The position of the organization in `shared`; an empty string stands for none.
     organization: u32,
     first_subscription: u32,
     first_key: u32,
     subscription_count: u16,
     key_count: u16,
     pub(super) policy: PolicyIndex,
-    /// Of the name; zero for a slot without an application.
+    /// The length of the name; zero for a slot without an application.
     length: u16,
     file: u16,
 }
@@ -184,7 +184,7 @@ impl Packed {
         u32::try_from(self.applications.len()).unwrap_or(u32::MAX)
     }
 
-    /// Holes whose former applications nobody can meet any more.
+    /// Returns the empty slots whose former applications no reader can reach any more.
     pub(super) fn free_slots(&self) -> Vec<u32> {
         let in_use = self.former.iter().any(|former| former.strong_count() > 0);
         if in_use { Vec::new() } else { self.holes.clone() }
@@ -287,7 +287,7 @@ impl Packed {
         Ok(())
     }
 
-    /// Gives back what growing reserved too much.
+    /// Gives spare capacity back.
     pub(super) fn shrink(&mut self) {
         self.text.shrink_to_fit();
         self.applications.shrink_to_fit();

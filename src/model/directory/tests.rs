@@ -1,4 +1,4 @@
-//! What is put into a directory is found there, however it came there.
+//! Lookups in directories that were built, changed and folded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ fn arbitrary() -> impl Strategy<Value = Application<'static>> {
     })
 }
 
-/// One step: changes at once, and whether a fold begins before them and ends after them.
+/// One step: changes, and whether a fold begins before them and ends after them.
 fn step() -> impl Strategy<Value = (Vec<(bool, Application<'static>)>, bool)> {
     (prop::collection::vec((prop::bool::weighted(0.75), arbitrary()), 1..4), any::<bool>())
 }
@@ -138,9 +138,9 @@ fn assert_same(directory: &Directory, known: &BTreeMap<String, Application<'stat
 }
 
 proptest! {
-    /// A directory that was changed, folded and rebased holds what a directory holds that is built
-    /// of the same applications; nobody's slot moves; and the difference of any two leads from one
-    /// to the other.
+    /// A directory that was changed, folded and rebased equals one that is built of the same
+    /// applications. No slot moves, and the difference of any two directories leads from one to the
+    /// other.
     #[test]
     fn changes_and_folds_lead_where_building_leads(steps in prop::collection::vec(step(), 1..12)) {
         let (mut directory, mut known) = (Directory::default(), BTreeMap::new());

@@ -1,4 +1,4 @@
-//! How many applications, keys and subscriptions a directory has.
+//! The numbers of applications, keys and subscriptions of a directory.
 
 use crate::model::application::Application;
 use crate::model::directory::view::ApplicationView;

@@ -17,9 +17,9 @@ use crate::model::provenance::Provenance;
 pub struct ApplicationView<'a> {
     pub name: &'a str,
     pub owner: &'a str,
-    /// The organization whose tokens alone it can use.
+    /// The only organization whose tokens it accepts.
     pub organization: Option<&'a str>,
-    /// Of the level "application".
+    /// A policy of the level "application".
     pub policy: PolicyIndex,
     pub place: Provenance,
     kept: KeptIn<'a>,
@@ -58,7 +58,7 @@ impl<'a> ApplicationView<'a> {
         }
     }
 
-    /// What backends are told about it besides its name, as a JSON object of texts.
+    /// Returns the attributes that backends are told besides its name, as a JSON object of strings.
     pub fn attributes(&self) -> Option<&'a str> {
         match self.kept {
             KeptIn::Base(base, _, slot) => base.attributes(slot),
@@ -93,7 +93,7 @@ impl<'a> ApplicationView<'a> {
         self.subscriptions().find(|subscription| subscription.api == api)
     }
 
-    /// All subscriptions, in the order written.
+    /// Returns all subscriptions, in the order written.
     pub fn subscriptions(&self) -> impl Iterator<Item = Subscription> + use<'a> {
         let (packed, recent) = match self.kept {
             KeptIn::Base(base, record, _) => (base.subscriptions(record), &[][..]),
@@ -102,7 +102,7 @@ impl<'a> ApplicationView<'a> {
         packed.iter().chain(recent).copied()
     }
 
-    /// All keys, in the order written.
+    /// Returns all keys, in the order written.
     pub fn keys(&self) -> impl Iterator<Item = KeyMapping<'a>> + use<'a> {
         let (packed, recent) = match self.kept {
             KeptIn::Base(base, record, _) => (Some(base.keys(record)), &[][..]),

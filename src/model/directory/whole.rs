@@ -66,7 +66,7 @@ impl Directory {
         self.application(application)?.subscription(api)
     }
 
-    /// All subscriptions of an application, in the order written.
+    /// Returns all subscriptions of an application, in the order written.
     pub fn subscriptions(
         &self,
         application: ApplicationSlot,
@@ -74,13 +74,13 @@ impl Directory {
         self.application(application).into_iter().flat_map(|view| view.subscriptions())
     }
 
-    /// All applications, by slot.
+    /// Returns all applications, by slot.
     pub fn applications(&self) -> impl Iterator<Item = ApplicationView<'_>> {
         let slots = self.base.slots().max(self.recent.slots());
         (0..slots).filter_map(|slot| self.application(ApplicationSlot(slot)))
     }
 
-    /// Every policy that an application or a subscription has.
+    /// Returns every policy that an application or a subscription has.
     pub fn policies(&self) -> impl Iterator<Item = PolicyIndex> + '_ {
         self.applications().flat_map(|application| {
             let of_subscriptions = application.subscriptions().map(|own| own.policy);
@@ -88,7 +88,7 @@ impl Directory {
         })
     }
 
-    /// The APIs that somebody subscribes to.
+    /// Returns the APIs that have a subscriber.
     pub fn subscribed(&self) -> HashSet<ApiSlot> {
         self.applications()
             .flat_map(|application| application.subscriptions())
@@ -116,7 +116,7 @@ impl Directory {
     /// Applies changes: all of them, or none. The cost grows with the overlay, not with the base.
     pub fn with(&self, changes: &[ApplicationChange<'_>]) -> Result<Self, Conflict> {
         let mut next = self.clone();
-        // what is replaced goes first, so that a key can move from one application to another
+        // replaced applications go first, so that a key can move from one application to another
         let slots: Vec<_> = changes.iter().map(|change| next.take_out(change.name())).collect();
         let named = changes.iter().map(ApplicationChange::name).zip(slots);
         let mut slots: HashMap<_, _> =
@@ -129,7 +129,7 @@ impl Directory {
         Ok(next)
     }
 
-    /// Whether this is that very directory.
+    /// Tells whether both are the same directory in memory.
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.base, &other.base) && Arc::ptr_eq(&self.recent, &other.recent)
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::model::network::NetworkRule;
 
-/// Where the keys that verify signatures come from.
+/// The source of the keys that verify signatures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
     /// The `jwks_uri` of the discovery document at this address. When the key manager's issuer is
@@ -14,7 +14,7 @@ pub enum KeySource {
     /// A JWKS address; with a `well_known_url` the discovery document is still read for a missing
     /// issuer.
     Jwks { url: String, well_known_url: Option<String> },
-    /// Nowhere: every token is asked about.
+    /// None: every token is introspected.
     None,
     /// One or more PEM certificates or public keys, read when the configuration is read.
     Pem { path: PathBuf, content: Vec<u8> },
@@ -22,17 +22,17 @@ pub enum KeySource {
     JwksFile { path: PathBuf, content: Vec<u8> },
 }
 
-/// How documents are fetched from the authorization server, and how long they are believed.
+/// The rules for fetching documents from the authorization server and for their age.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetch {
     /// Background refresh of the key set.
     pub refresh: Duration,
     /// At most one fetch for an unknown `kid` or a bad signature in this time.
     pub min_refetch: Duration,
-    /// How long the last good keys are used while the server cannot be read.
+    /// The time for which the last good keys are used while the server cannot be read.
     pub keep_stale: Duration,
     pub connect_timeout: Duration,
-    /// For the whole fetch of one document, not for each read.
+    /// The limit for the whole fetch of one document, not for each read.
     pub request_timeout: Duration,
     pub max_document_bytes: u64,
     /// Plain HTTP to an address that is not loopback.
@@ -40,14 +40,14 @@ pub struct Fetch {
     pub proxy: ProxyChoice,
     /// PEM content of authorities trusted beside the system's, with the file it came from.
     pub ca: Option<PemFile>,
-    /// Where the server asks for a client certificate.
+    /// The client certificate, for servers that ask for one.
     pub client_certificate: Option<ClientCertificate>,
-    /// The networks that may be called; `None` (the address stands in a file): all.
+    /// The networks that may be called. `None` allows all, since the address stands in a file.
     pub networks: Option<NetworkRule>,
 }
 
 impl Default for Fetch {
-    /// What holds where an operator wrote nothing.
+    /// The values that apply if the operator wrote none.
     fn default() -> Self {
         Self {
             refresh: Duration::from_mins(10),
@@ -89,7 +89,7 @@ pub struct PemFile {
 }
 
 impl std::fmt::Debug for PemFile {
-    /// Only the path: the content may be a private key.
+    /// Shows only the path, because the content may be a private key.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("PemFile").field(&self.path).finish()
     }

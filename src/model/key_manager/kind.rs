@@ -44,8 +44,8 @@ impl KeyManagerType {
         }
     }
 
-    /// The `typ` that this server always writes into its access tokens, where it is known to; empty
-    /// for all others.
+    /// Returns the `typ` that this server always writes into access tokens; empty for servers that
+    /// are not known to write one.
     pub fn default_token_types(self) -> &'static [&'static str] {
         match self {
             Self::Wso2Is7 | Self::FsKeyManager | Self::Asgardeo => &["at+jwt"],
@@ -61,7 +61,7 @@ impl KeyManagerType {
         }
     }
 
-    /// How its servers read HTTP Basic.
+    /// Returns the way in which its servers read HTTP Basic.
     pub fn default_carrier(self) -> SecretCarrier {
         match self {
             Self::Wso2Is | Self::Wso2Is7 | Self::FsKeyManager | Self::Asgardeo => {

@@ -3,7 +3,7 @@
 use crate::model::key_manager::introspection::Credentials;
 use crate::model::secret::Secret;
 
-/// What a registration service wants of the gateway.
+/// The gateway's authentication at a registration service.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RegistrationSettings {
     /// `credentials`, which are for introspection too.

@@ -1,10 +1,10 @@
-//! What a token must be beside well signed, and which of its claims hold client and scopes.
+//! The conditions on a token besides its signature, and the claims that hold client and scopes.
 
 use std::time::Duration;
 
 use crate::model::key_manager::algorithm::SignatureAlgorithm;
 
-/// What is asked of a token beside a good signature.
+/// The conditions on a token besides a good signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenRules {
     /// Never empty.
@@ -12,10 +12,10 @@ pub struct TokenRules {
     /// Accepted `typ`, lower case, without `application/`; empty accepts `jwt`, `at+jwt` and none.
     pub token_types: Vec<String>,
     pub id_tokens: IdTokens,
-    /// Any of these must be in `aud`; empty does not check.
+    /// The token's `aud` must have one of these. If empty, `aud` is not checked.
     pub audiences: Vec<String>,
-    /// Refusals of its tokens for what is no matter of identity are logged and counted, and the
-    /// request is forwarded all the same. `audiences` is checked when the request is authorized.
+    /// Refusals of its tokens that are not about identity are logged and counted, and the request
+    /// is forwarded. `audiences` is checked when the request is authorized.
     pub observe: bool,
     /// Clock skew allowed on `exp` and `nbf`.
     pub leeway: Duration,
@@ -24,7 +24,7 @@ pub struct TokenRules {
 }
 
 impl TokenRules {
-    /// Tells whether one of these audiences is wanted, or none is.
+    /// Tells whether one of these audiences is accepted. If none is configured, all are.
     pub fn accepts<'a>(&self, audiences: impl IntoIterator<Item = &'a String>) -> bool {
         self.audiences.is_empty()
             || audiences.into_iter().any(|audience| self.audiences.contains(audience))
@@ -34,17 +34,17 @@ impl TokenRules {
 /// Which claims hold the client and the scopes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimNames {
-    /// `None`: `consumerKey`, then `azp`, as WSO2 falls back.
+    /// `None`: `consumerKey`, then `azp`, as in WSO2.
     pub consumer_key: Option<String>,
     /// `None`: `scope`.
     pub scopes: Option<String>,
 }
 
-/// What becomes of tokens that look like ID tokens.
+/// The rule for tokens that look like ID tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum IdTokens {
     #[default]
     Refuse,
-    /// For servers whose access tokens look like ID tokens.
+    /// Accepted, for servers whose access tokens look like ID tokens.
     Allow,
 }

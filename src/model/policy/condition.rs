@@ -18,8 +18,8 @@ pub struct Condition {
     pub limits: Limits,
 }
 
-/// One kind of condition: a client address must be in one of the ranges; of headers, parameters and
-/// claims all must fit.
+/// One kind of condition. A client address must be in one of the ranges. Headers, parameters and
+/// claims must all match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matcher<T> {
     /// Empty: nothing is asked.
@@ -37,7 +37,7 @@ impl Condition {
 }
 
 impl<T> Matcher<T> {
-    /// Asks for nothing, or judges what is wanted.
+    /// Tells whether the condition holds; one without content always does.
     pub fn holds(&self, fits: impl FnOnce(&[T]) -> bool) -> bool {
         self.wanted.is_empty() || fits(&self.wanted) != self.inverted
     }
@@ -51,7 +51,7 @@ pub struct AddressRange {
 }
 
 impl AddressRange {
-    /// `None` if the addresses are of two families, or in the wrong order.
+    /// Returns `None` if the addresses are of two families, or in the wrong order.
     pub fn new(first: IpAddr, last: IpAddr) -> Option<Self> {
         let (first, last) = (first.to_canonical(), last.to_canonical());
         (first.is_ipv4() == last.is_ipv4() && first <= last).then_some(Self { first, last })
@@ -62,7 +62,7 @@ impl AddressRange {
         address.is_ipv4() == self.first.is_ipv4() && self.first <= address && address <= self.last
     }
 
-    /// All addresses of a family.
+    /// Tells whether the range has all addresses of a family.
     pub fn is_everything(&self) -> bool {
         let first = self.first.is_unspecified();
         first

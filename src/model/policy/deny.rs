@@ -1,4 +1,4 @@
-//! Deny conditions: who is refused before anything is counted.
+//! Deny conditions: requests that are refused before anything is counted.
 
 use crate::model::policy::AddressRange;
 use crate::model::provenance::Provenance;
@@ -12,7 +12,7 @@ pub struct DenyCondition {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DenyTarget {
-    /// Everybody, at one API: `/context/version`.
+    /// All callers of one API: `/context/version`.
     Api(String),
     Application {
         owner: String,
@@ -22,7 +22,7 @@ pub enum DenyTarget {
     User(String),
     Addresses {
         range: AddressRange,
-        /// Everybody but these.
+        /// All callers except these.
         inverted: bool,
     },
 }

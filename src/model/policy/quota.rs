@@ -1,4 +1,4 @@
-//! Quotas and bursts: so much of something in a window of time.
+//! Quotas and bursts: a number of units in a window of time.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -24,10 +24,10 @@ pub struct Quota {
     pub window: Window,
 }
 
-/// The things that a quota counts.
+/// The units that a quota counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum QuotaUnit {
-    /// One for each request, counted when it is let through.
+    /// Requests, counted when they are let through.
     Requests,
     /// The bytes of both bodies, counted when they have passed.
     Bandwidth,
@@ -35,10 +35,10 @@ pub enum QuotaUnit {
     Events,
 }
 
-/// The time in which a quota holds.
+/// The window of time in which a quota holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Window {
-    /// Any interval of this length, wherever it begins.
+    /// Any interval of this length, whenever it begins.
     Sliding(Duration),
     /// A day of the calendar, in UTC.
     Day,

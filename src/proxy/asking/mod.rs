@@ -21,9 +21,9 @@ use crate::proxy::request_facts::RequestFacts;
 use crate::proxy::worker::Worker;
 use crate::snapshot::local::LocalSnapshot;
 
-/// Questions to authorization servers for one request: an organization is opened, the servers are
-/// asked about the token, and once more where a reload came in between. Key sets have a bound of
-/// their own.
+/// The most questions to authorization servers for one request: one opens an organization, one
+/// introspects the token, and one more introspects it again if a reload came in between. Fetches of
+/// key sets have a bound of their own.
 const MOST_QUESTIONS: u8 = 3;
 
 /// The questions that one request has asked.
@@ -85,7 +85,8 @@ impl Questions {
     }
 }
 
-/// Asks the servers that may know the token. If nobody has vouched for it yet, its client pays.
+/// Introspects the token at the servers that may know it. If no server has yet called it active,
+/// the question is charged to its client.
 async fn introspect(
     asking: Asking<'_>,
     key_managers: &[Arc<CompiledKeyManager>],
@@ -111,7 +112,7 @@ async fn introspect(
             Err(AuthenticateError::Unanswered { retry_after: Some(_), .. }) => {
                 ticket.settle(Word::Unasked);
             }
-            // nobody took the vouching back
+            // no reload forgot the answer in the meantime
             Err(AuthenticateError::Unanswered { .. }) => drop(ticket),
             Err(_) => ticket.settle(Word::None),
         }

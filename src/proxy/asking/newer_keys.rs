@@ -56,7 +56,7 @@ impl NewerKeys {
             }
             Refetched::Unchanged => {
                 self.settled = true;
-                // a good fetch after a failed one: now it is known that there is no such key
+                // a good fetch after a failed one: now it is certain that no such key exists
                 if otherwise.reason() == Reason::KeysUnavailable { Ok(()) } else { Err(otherwise) }
             }
             Refetched::NotAllowed => Err(otherwise),

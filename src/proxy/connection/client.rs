@@ -1,4 +1,4 @@
-//! One client connection, as its requests and its worker see it.
+//! The state of one client connection that its requests and its worker share.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ pub struct Connection {
     in_flight: Cell<u32>,
     owes_bytes: Cell<bool>,
     closing: Cell<ConnectionClosing>,
-    /// A request asked for another protocol: what follows it may not be HTTP.
+    /// A request asked for another protocol, so the bytes after it may not be HTTP.
     upgrading: Cell<bool>,
     rest: Cell<IdleConnection>,
     listed: Cell<bool>,
@@ -58,7 +58,7 @@ enum IdleConnection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConnectionClosing {
     No,
-    /// Finish what is in flight, take nothing new.
+    /// Requests in flight finish, and no new one is read.
     Gracefully,
     Now,
 }
@@ -210,8 +210,8 @@ impl Connection {
         &self.bodies
     }
 
-    /// Returns the time at which it began to wait for its next request, in ticks; `None` if it does
-    /// not wait, or must stay awake.
+    /// Returns the tick at which the connection began to wait for its next request; `None` if it
+    /// does not wait, or must stay awake.
     pub(super) fn waits_since(&self) -> Option<u64> {
         let waits = self.is_between_requests()
             && !self.clock.multiplexed.get()

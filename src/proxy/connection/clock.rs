@@ -11,14 +11,14 @@ use crate::model::gateway::Limits;
 /// drained.
 const ONCE_MORE: Duration = Duration::from_secs(1);
 
-/// A drained HTTP/2 connection without streams is closed after this time, even if its client does
-/// not read what it is told.
+/// The time after which a drained HTTP/2 connection without streams is closed, even if its client
+/// does not read the GOAWAY.
 const UNHEARD: Duration = Duration::from_secs(2);
 
 /// The phase that a connection is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// Between requests.
+    /// The connection waits for a request.
     Idle,
     /// Some bytes of a head came, or the connection is new.
     Head,
@@ -30,7 +30,7 @@ pub(super) enum Phase {
 pub enum Overdue {
     Head,
     Idle,
-    /// It was told to go, and had long enough to.
+    /// The connection was told to close, and the time for that is over.
     Lingering,
     Write,
 }
@@ -41,11 +41,11 @@ pub(super) struct ConnectionClock {
     pub(super) phase: Cell<Phase>,
     /// The time at which the phase began.
     pub(super) since: Cell<u64>,
-    /// Set while the client takes none of our bytes.
+    /// The tick since which the client reads nothing that is sent to it.
     pub(super) blocked: Cell<Option<u64>>,
-    /// The time at which it was told to go because it asked for nothing.
+    /// The tick at which the connection was told to close because it sent no request.
     pub(super) told: Cell<Option<u64>>,
-    /// From this time on the next request is the last one.
+    /// The tick from which the next request is the last one.
     pub(super) draining: Cell<Option<u64>>,
     /// HTTP/2 is spoken: its clients can be told when to go.
     pub(super) multiplexed: Cell<bool>,
@@ -84,8 +84,7 @@ impl ConnectionClock {
         if longer(self.blocked.get(), ticks(limits.body_stall_timeout)) {
             return Some(Overdue::Write);
         }
-        // from when it was told, and not from when it should have been: the sweep may have come
-        // late
+        // counted from the moment of telling, since the sweep may have come late
         if longer(self.told.get(), ticks(limits.header_timeout)) {
             return Some(Overdue::Lingering);
         }

@@ -33,7 +33,7 @@ impl IdleConnections {
             connection.list(false);
             match connection.waits_since() {
                 Some(since) if since < long_ago => connection.rest(),
-                // it was used meanwhile, and waits again
+                // a request used the connection in the meantime, and it waits again
                 Some(since) => self.add(&connection, since),
                 None => {}
             }

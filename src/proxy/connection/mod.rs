@@ -1,8 +1,5 @@
-//! Client connections: what a request knows of its connection, and what the connection knows of its
-//! requests.
-//!
-//! Decides when a connection has waited too long. Never touches the socket: `listen` owns it and
-//! asks here.
+//! Client connections: the facts that a request and its connection share. Decides when a connection
+//! has waited too long. Never touches the socket: `listen` owns it and asks here.
 
 mod client;
 mod clock;

@@ -1,4 +1,4 @@
-//! Writes the response to a denial, whole: nothing is left to add but what the connection needs.
+//! Writes the whole response to a denial. Only headers of the connection are added later.
 
 use bytes::Bytes;
 use http::header::{

@@ -13,7 +13,7 @@ use crate::model::names::Scope;
 /// The kind of a challenge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Challenge {
-    /// Nothing was sent.
+    /// The request carried no token.
     Bare,
     InvalidToken,
     InvalidRequest,
@@ -21,7 +21,7 @@ pub(super) enum Challenge {
     Proof,
     /// The proof needs a nonce (section 9).
     ProofNonce,
-    /// Another scope would do.
+    /// A token with another scope would be accepted.
     InsufficientScope,
 }
 

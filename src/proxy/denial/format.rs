@@ -1,10 +1,8 @@
-//! The format of a refusal: what `Accept` prefers (RFC 9110 section 12.5.1), else what the operator
-//! chose.
-//!
-//! A client is never refused for its `Accept`: whoever accepts nothing of what there is gets the
-//! operator's choice. XML is for clients that accept only XML, as browsers and many libraries list
-//! it beside all else. Where the operator chose RFC 9457, accepting JSON is accepting
-//! `problem+json`.
+//! The format of a refusal: the one that `Accept` prefers (RFC 9110 section 12.5.1), or else the
+//! operator's choice. A client is never refused for its `Accept`: if it accepts no format that
+//! exists, it gets the operator's choice. XML is for clients that accept only XML, because browsers
+//! and many libraries list it beside others. If the operator chose RFC 9457, a client that accepts
+//! JSON gets `problem+json`.
 
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue};
@@ -141,7 +139,8 @@ fn precision(range: &str, name: &str) -> u8 {
     }
 }
 
-/// `0`, `0.5`, `1.000` in thousandths; what is no quality counts as 1.
+/// Reads a quality such as `0`, `0.5` or `1.000` in thousandths. A text that is no quality counts
+/// as 1.
 fn parse_quality(text: &str) -> u16 {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let well_formed = matches!(whole, "0" | "1")

@@ -1,10 +1,10 @@
-//! Turns a reason into an answer: the only place that knows statuses, WSO2's codes and texts, and
+//! Turns a reason into an answer. No other place knows statuses, WSO2's codes and texts, or
 //! challenges.
 //!
-//! [`table`] has the row of each reason; [`mod@format`] picks one of three bodies (WSO2's JSON,
-//! XML, RFC 9457; [`grpc`] has no body), and [`body`] writes it. [`challenge`] is
+//! [`table`] has the row of each reason. [`mod@format`] picks one of three bodies (WSO2's JSON,
+//! XML, RFC 9457; [`grpc`] has no body), and [`body`] writes it. [`challenge`] writes
 //! `WWW-Authenticate`, with the sentence for developers from [`mod@why`]. A body in WSO2's format
-//! is a fixed text; nothing of a token is ever repeated to a client. The operator's message is in
+//! is a fixed text, and no part of a token is repeated to a client. The operator's message is in
 //! the access log, under the id that `Portcullis-Denial` carries.
 
 mod answer;

@@ -1,4 +1,4 @@
-//! A denial before it is written: its reason, with everything that an answer can tell of it.
+//! A denial before it is written: its reason, and the facts that an answer can include.
 
 use http::{HeaderValue, Method};
 
@@ -7,7 +7,7 @@ use crate::model::names::Scope;
 use crate::model::reason::Reason;
 use crate::proxy::denial::format::ReplyFormat;
 
-/// A request that goes no further, with what is known of it by then.
+/// A refused request, with the facts that were known when it was refused.
 #[derive(Debug, Clone, Copy)]
 pub struct DenialReply<'a> {
     pub reason: Reason,
@@ -18,7 +18,7 @@ pub struct DenialReply<'a> {
     pub api: Option<RefusingApi<'a>>,
     /// The template of the operation.
     pub template: Option<&'a str>,
-    /// The scopes of the operation, any of which would do.
+    /// The scopes of the operation; any one of them is enough.
     pub scopes: &'a [Scope],
     /// The methods that the path is served for.
     pub allowed: &'a [Method],
@@ -26,7 +26,7 @@ pub struct DenialReply<'a> {
     pub why: Option<&'a str>,
     /// Seconds after which it is worth trying again.
     pub retry_after: Option<u32>,
-    /// The time from which a throttled request may come again, as WSO2 writes it.
+    /// The time from which a throttled request is accepted again, in WSO2's format.
     pub next_access: Option<&'a str>,
 }
 

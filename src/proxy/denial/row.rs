@@ -25,10 +25,10 @@ pub(super) struct Row {
 pub(super) enum FaultFamily {
     /// Authentication and authorization.
     Security,
-    /// Throttling: like the first, with the time from which requests may pass again where that is
+    /// Throttling: like the first, with the time from which requests are accepted again, if it is
     /// known.
     Throttling,
-    /// All others: with a `type`, which always is `Status report`.
+    /// All others, with a `type` that is always `Status report`.
     Status,
 }
 
@@ -51,7 +51,8 @@ pub(super) fn status(
     }
 }
 
-/// Makes a row for a limit that was reached, with the time from which requests may pass again.
+/// Makes a row for a limit that was reached. Its answer has the time from which requests are
+/// accepted again.
 pub(super) fn throttled(
     refusal: &DenialReply<'_>,
     code: &'static str,

@@ -1,7 +1,7 @@
 //! The table of reasons: status, code, message and description for the client.
 //!
-//! The codes, messages and descriptions are WSO2's where WSO2 has the case. Where it answers 500
-//! for a trouble of the backend, or of fetching keys, this table says 502, 503 or 504, with WSO2's
+//! The codes, messages and descriptions are WSO2's if WSO2 has the case. For troubles of the
+//! backend or of fetching keys WSO2 answers 500; this table answers 502, 503 or 504, with WSO2's
 //! own backend codes.
 
 use http::StatusCode;
@@ -15,7 +15,7 @@ use crate::proxy::denial::row::{
 
 /// Seconds after which keys may have arrived: the first retry of a failed fetch.
 const KEYS_RETRY_SECONDS: u32 = 1;
-/// nginx's status for a client that left. It is only logged: nobody is there to read it.
+/// nginx's status for a client that left. It stands in logs only, since no client reads it.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 const INVALID_CREDENTIALS: &str =
@@ -75,7 +75,7 @@ pub(super) fn row(refusal: &DenialReply<'_>) -> Row {
             "Bad Request",
             "The path of the request cannot be read in one way only",
         ),
-        // 405 would have to list what is allowed here, and these are allowed nowhere
+        // 405 would have to list the allowed methods, and these are allowed nowhere
         Reason::MethodRefused => status(
             S::NOT_IMPLEMENTED,
             "501",

@@ -1,4 +1,4 @@
-//! What a client reads of each reason.
+//! The answer to each reason, as a client reads it.
 
 use serde_json::Value;
 
@@ -67,7 +67,7 @@ fn the_manual_has_the_status_and_code_of_each_reason() {
         let status = match reason {
             // the backend's
             Reason::Forwarded => String::new(),
-            // nobody is there to read it
+            // no client is left that reads it
             Reason::ClientClosed => "499".to_owned(),
             _ => status(*reason).as_str().to_owned(),
         };

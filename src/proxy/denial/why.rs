@@ -107,7 +107,7 @@ fn binding(fault: BindingFault) -> Option<&'static str> {
     })
 }
 
-/// Refusals that are no fault of the token: asking for another one helps nobody.
+/// Refusals that another token would not avoid.
 fn authorization(refusal: AuthorizationError) -> Option<&'static str> {
     Some(match refusal {
         AuthorizationError::SubscriptionBlocked => {

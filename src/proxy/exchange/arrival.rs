@@ -1,4 +1,4 @@
-//! The time by which an exchange counts.
+//! The time at which an exchange is counted.
 
 use crate::limiter::time::ArrivalTime;
 use crate::proxy::exchange::Exchange;

@@ -1,12 +1,12 @@
 //! Ends streams and upgraded connections when their token expires, their right is withdrawn, or
 //! their connection is drained.
 //!
-//! Decides on the snapshot that is in use now, and only when there is a new one or the time has
-//! come. A reload that does not concern a stream leaves it alone. A stream whose key manager has
-//! new keys ends if the one that signed its token is not among them; a stream whose token its
-//! server is asked about is asked about again, in the background, for as long as it goes on.
-//!
-//! [`token_watch`] knows what signed or vouched for a token, and whether it still does.
+//! Decides on the snapshot that is in use now, and only if the snapshot is new or the time has
+//! come. A reload that does not concern a stream leaves it alone. If the key manager of a stream
+//! has new keys and the key that signed its token is not among them, the stream ends. If a server
+//! was asked about the token, the gateway asks it again in the background while the stream lasts.
+//! [`token_watch`] knows the key or the server behind a token, and whether it still vouches for the
+//! token.
 
 mod token_watch;
 
@@ -38,10 +38,10 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(20);
 /// so that not all clients connect again at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Departure {
-    /// In the first quarter of the time: a WebSocket never ends by itself, and its client hears why
-    /// it ends.
+    /// In the first quarter of the time, for a WebSocket: it never ends by itself, and its client
+    /// is told the reason.
     Early,
-    /// In the third quarter: an event stream or a call may end by itself until then.
+    /// In the third quarter, for an event stream or a call: it may end by itself until then.
     Late,
 }
 
@@ -52,7 +52,7 @@ pub struct StreamGrant {
     pub api: ApiName,
     pub version: Version,
     pub key_type: KeyType,
-    /// It began although a rule was broken, which is only observed.
+    /// It began although it broke a rule that is only observed.
     pub observed: bool,
 }
 
@@ -68,14 +68,14 @@ pub struct StreamAuthorizations {
 
 #[derive(Debug)]
 struct HeldStream {
-    /// `None`: nobody's token opened it, or it may outlive its token.
+    /// `None` if no token opened it, or if it may outlive its token.
     grant: Option<(StreamGrant, TokenWatch)>,
-    /// Milliseconds since 1970; the end of time where the token has none.
+    /// The expiry in milliseconds since 1970; the largest number if the token has none.
     until: u64,
     connection: Rc<Connection>,
     departure: Departure,
     random: u64,
-    /// In ticks: when it has to go because its connection is drained.
+    /// The tick at which it ends because its connection is drained.
     leaves: Cell<Option<u64>>,
     ended: Cell<Option<Ended>>,
     waker: RefCell<Option<Waker>>,
@@ -126,8 +126,8 @@ impl StreamAuthorizations {
         self.leave_within.set(Some(ticks(time)));
     }
 
-    /// Ends what has to end: `now` is in milliseconds since 1970, `tick` the worker's time. Called
-    /// by the worker's tick.
+    /// Ends the streams whose time has come; the worker's tick calls it. `now` is in milliseconds
+    /// since 1970, `tick` is the worker's time.
     pub fn sweep(&self, snapshot: &Snapshot, revocations: &Revocations, now: u64, tick: u64) {
         let newest = (snapshot.generation, revocations.generation());
         let changed = self.generation.replace(newest) != newest;
@@ -169,8 +169,8 @@ impl StreamAuthorizations {
 }
 
 impl HeldStream {
-    /// Returns true when the stream must end because its connection is drained. Streams end one
-    /// after the other within the time of draining.
+    /// Tells whether the stream must end because its connection is drained. Streams end one after
+    /// the other, spread over the drain time.
     fn leaves(&self, tick: u64, within: u64) -> bool {
         if !self.connection.is_draining() {
             return false;

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue};
 /// The kind of stream that an answer is. It decides the end that its client understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StreamKind {
-    /// No stream: an early end is a truncation.
+    /// Not a stream: an early end truncates the body.
     No,
     /// Server-sent events: a client connects again after the end.
     Events,

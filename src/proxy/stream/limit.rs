@@ -1,4 +1,4 @@
-//! Ends an answer before its body does: its time is over, or its authorization.
+//! Ends an answer before its body ends, because its time or its authorization is over.
 
 use std::task::{Context, Poll};
 

@@ -1,9 +1,10 @@
 //! Passes bytes both ways after an upgrade, until one side ends, both are silent for too long, or
 //! the stream's authorization ends.
 //!
-//! Holds two buffers of fixed size, whatever passes. A WebSocket client whose token expired is told
-//! so between two frames (1008), and when the gateway stops both sides are (1001); others see the
-//! end of the connection. Nobody waits for the peer's consent.
+//! Holds two buffers of fixed size, however much passes. A WebSocket client is told between two
+//! frames that its token expired (1008). If the gateway stops, both sides of a WebSocket are told
+//! (1001). Other protocols see the end of the connection. The gateway does not wait for the peer's
+//! consent.
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
@@ -28,8 +29,8 @@ use crate::telemetry::ExchangeEnding;
 
 const BUFFER: usize = 16 * 1024;
 
-/// Neither side says anything: long enough for sockets that wait for rare events, short enough that
-/// dead peers go.
+/// The longest silence of both sides: long enough for sockets that wait for rare events, short
+/// enough to close dead peers.
 const IDLE: Duration = Duration::from_hours(1);
 
 /// The time for a last frame, and for the peer to read it.
@@ -45,8 +46,8 @@ pub(in crate::proxy) struct Tunnel {
     pub head: ResponseBody,
     pub authorization: Option<StreamAuthorization>,
     pub websocket: bool,
-    /// Nobody reads what we write for this long: the peer is gone. `None`: as long as both may be
-    /// silent.
+    /// The time after which a peer that reads nothing counts as gone. `None`: the longest silence
+    /// applies.
     pub stall: Option<Duration>,
     pub deadlines: Rc<Deadlines>,
 }
@@ -54,7 +55,7 @@ pub(in crate::proxy) struct Tunnel {
 /// The end of a tunnel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// Both sides have said all.
+    /// Both sides have ended.
     Done,
     Cut(Ended),
     Stalled,
@@ -136,7 +137,7 @@ impl Tunnel {
         self.finish(end);
     }
 
-    /// The last frame for the client; empty where none can be said.
+    /// Returns the last frame for the client; empty if the protocol has none.
     fn goodbye(&self, ended: Ended, downward: &TunnelClosing) -> Vec<u8> {
         let status = match ended {
             Ended::GoingAway => websocket::GOING_AWAY,
@@ -200,7 +201,7 @@ impl Tunnel {
                 }
                 (Some(Passed::Broken), _) | (_, Some(Passed::Broken)) => Poll::Ready(End::Broken),
                 (Some(_), Some(_)) => Poll::Ready(End::Done),
-                // the other side has a while to finish
+                // the other side gets some time to finish
                 (Some(_), None) | (None, Some(_)) => last.poll(context).map(|()| End::Done),
                 (None, None) => {
                     last.set(self.stall());
@@ -324,7 +325,7 @@ struct Patience<'p> {
 }
 
 impl Patience<'_> {
-    /// `None`: neither side said anything for [`IDLE`].
+    /// Returns `None` if neither side sends anything for [`IDLE`].
     async fn talks<F: Future>(self, future: F) -> Option<F::Output> {
         let Self { deadline, moved, .. } = self;
         deadline.set(IDLE);
@@ -347,7 +348,7 @@ impl Patience<'_> {
     }
 }
 
-/// `None`: the deadline passed first.
+/// Returns `None` if the deadline passes first.
 async fn within<F: Future>(deadline: &Deadline, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|context| match future.as_mut().poll(context) {
@@ -374,7 +375,7 @@ mod tests {
         let hour = ticks(IDLE);
         assert!(poll(silence.as_mut()).is_pending());
         for _ in 0..3 {
-            // the other side
+            // the other side's traffic
             deadlines.advance(hour - 10);
             moved.set(deadlines.now());
             assert!(poll(silence.as_mut()).is_pending());

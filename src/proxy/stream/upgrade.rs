@@ -1,9 +1,9 @@
 //! Requests that ask to go on in another protocol: `Upgrade` of HTTP/1.1 (RFC 9110 section 7.8) and
 //! extended CONNECT of HTTP/2 (RFC 8441).
 //!
-//! Decides what counts as one, and whether a backend's answer fits it: 101, or 200 from one that
-//! was asked by extended CONNECT. The token is judged before, on the handshake, like that of any
-//! request. Nobody can upgrade to HTTP itself: `h2c` would open a way around the walk.
+//! Decides which requests are upgrades, and whether a backend's answer fits: 101, or 200 to an
+//! extended CONNECT. The token is judged on the handshake, like that of any request. No client can
+//! upgrade to HTTP itself, since `h2c` would open a way around the walk.
 
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand;

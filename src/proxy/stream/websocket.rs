@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 /// The status of a connection that the gateway's policy ends (section 7.4.1).
 pub(super) const POLICY_VIOLATION: u16 = 1008;
 
-/// The status of a connection whose gateway stops (section 7.4.1).
+/// The close status of a gateway that stops (section 7.4.1).
 pub(super) const GOING_AWAY: u16 = 1001;
 
 /// Follows the frames of one direction by their headers.
@@ -22,7 +22,7 @@ pub(super) struct WebSocketFrames {
 }
 
 impl WebSocketFrames {
-    /// Nothing of a frame is under way.
+    /// Tells whether no frame is in progress.
     pub(super) fn at_boundary(&self) -> bool {
         self.read == 0 && self.payload == 0
     }
@@ -47,7 +47,7 @@ impl WebSocketFrames {
         count.min(bytes.len())
     }
 
-    /// One byte of a header, or as much of a payload as there is.
+    /// Reads one byte of a header, or as much of a payload as is there.
     fn step(&mut self, bytes: &[u8]) -> usize {
         if self.payload > 0 {
             let taken = usize::try_from(self.payload).unwrap_or(usize::MAX).min(bytes.len());

@@ -21,7 +21,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) async fn listen(pool: Arc<PostgresPool>, nudges: Arc<Nudges>) {
     loop {
-        // nudges are hints: followers ask by themselves too, and say what is wrong
+        // nudges are hints: followers also look by themselves, and report errors
         let _ = once(&pool, &nudges).await;
         sleep(AGAIN).await;
     }
@@ -30,7 +30,7 @@ pub(super) async fn listen(pool: Arc<PostgresPool>, nudges: Arc<Nudges>) {
 async fn once(pool: &PostgresPool, nudges: &Nudges) -> Result<(), StoreError> {
     let session = pool.connect().await?;
     session.batch(&format!("LISTEN {CHANNEL}")).await?;
-    // somebody may have written before anybody listened
+    // a write may have happened before the connection listened
     nudges.nudge();
     loop {
         sleep(LOOK).await;

@@ -1,7 +1,7 @@
 //! The store in PostgreSQL, which several gateways share.
 //!
-//! [`target`] is the way to the server, [`session`] one connection, [`pool`] some of them,
-//! [`listener`] the one that hears of other writers, [`nudges`] those that want to know.
+//! [`target`] is the way to the server, [`session`] one connection, [`pool`] several connections,
+//! [`listener`] the connection that learns of other writers, and [`nudges`] the followers to wake.
 
 mod listener;
 mod nudges;
@@ -48,7 +48,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub struct PostgresStore {
     pool: Arc<PostgresPool>,
     nudges: Arc<Nudges>,
-    /// `None`: the server's, which is the same for all gateways.
+    /// `None`: the server's clock, which is the same for all gateways.
     clock: Option<Arc<dyn Clock>>,
     _listener: JoinSet<()>,
 }
@@ -75,13 +75,13 @@ impl PostgresStore {
         Ok(Self { pool, nudges, clock, _listener: listener })
     }
 
-    /// Adds up the checksum of what is really there.
+    /// Computes the checksum over the stored rows.
     pub async fn recount(&self) -> Result<(StoreHead, [u8; 32]), StoreError> {
         within!(self, READ, session => sql::recount(session).await).await
     }
 
-    /// Reads everything in groups of rows and returns the state that they are of. The groups come
-    /// in the order in which a copy has to take them.
+    /// Reads everything in groups of rows and returns the state that they belong to. The groups
+    /// come in the order in which a copy must take them.
     pub(in crate::store) async fn read_groups(
         &self,
         groups: mpsc::Sender<Vec<Record>>,
@@ -89,7 +89,7 @@ impl PostgresStore {
         within!(self, READ, session => read_into(session, &groups).await).await
     }
 
-    /// Waits until somebody may have written, for the copy in `state_dir`.
+    /// Waits until there may have been a write, for the copy in `state_dir`.
     pub(in crate::store) async fn nudged_replica(&self) {
         self.nudges.replica.notified().await;
     }

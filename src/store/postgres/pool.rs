@@ -14,10 +14,10 @@ use crate::store::sql::{self, SqlSession};
 /// Connections of one gateway: the server has 100 by default, for all of them.
 const MOST_CONNECTIONS: usize = 6;
 
-/// One state for all statements, and nothing is changed.
+/// A transaction that sees one state and changes nothing.
 pub(super) const READ: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// The lock of writers comes first, so each statement sees what those before it wrote.
+/// A transaction that takes the lock of writers first, so each statement sees earlier writes.
 pub(super) const WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 #[derive(Debug)]

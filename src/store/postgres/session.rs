@@ -16,10 +16,10 @@ use crate::store::sql::{ReadRow, SqlRow, SqlSession, SqlValue};
 /// Prepared statements of a connection; there are fewer, but for lists of many groups.
 const STATEMENTS: usize = 200;
 
-/// The lock of everybody who writes to a store: "portculi" in ASCII.
+/// The lock of all writers of a store: "portculi" in ASCII.
 const WRITE_LOCK: i64 = 0x706f_7274_6375_6c69;
 
-/// The channel on which writers tell of new revisions.
+/// The channel on which writers announce new revisions.
 pub(super) const CHANNEL: &str = "portcullis_store";
 
 /// The longest text of an error that is passed on.
@@ -130,7 +130,7 @@ impl ToSql for SqlValue<'_> {
         }
     }
 
-    /// Each value checks its own type.
+    /// Accepts all types, because each value checks its own.
     fn accepts(_wanted: &Type) -> bool {
         true
     }

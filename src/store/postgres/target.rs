@@ -18,7 +18,7 @@ use crate::store::error::StoreError;
 use crate::store::postgres::nudges::Nudges;
 use crate::store::postgres::session::{PostgresSession, told};
 
-/// From the name to an accepted password.
+/// The time from resolving the name to an accepted password.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// A partition shows no other sign on a quiet connection.
@@ -26,11 +26,12 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVES: u32 = 3;
 
-/// What was sent has to be acknowledged by then.
+/// The time within which sent bytes must be acknowledged.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 
-/// Limits that the server keeps, shorter than our own deadline of a call: so the reason is told.
-/// Nobody may weaken the promise that an acknowledged write is on the disk.
+/// Limits that the server keeps. They are shorter than the gateway's own deadline of a call, so
+/// that the server's reason is reported. An acknowledged write is on the disk, and no setting of a
+/// session can weaken that.
 const SERVER_LIMITS: &str = "-c statement_timeout=8000 -c lock_timeout=6000 \
                              -c idle_in_transaction_session_timeout=60000 \
                              -c synchronous_commit=on -c client_min_messages=warning";
@@ -76,7 +77,7 @@ impl PostgresTarget {
         Ok(Self { config, tls })
     }
 
-    /// Opens a connection that nudges when somebody notifies it.
+    /// Opens a connection that nudges on a notification.
     pub(super) async fn connect(
         &self,
         nudges: &Arc<Nudges>,

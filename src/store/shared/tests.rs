@@ -10,7 +10,7 @@ use crate::store::suite::{SetClock, application, key, map, read_all, write_of};
 use crate::model::secret::Secret;
 use crate::model::store::PostgresTls;
 
-/// A busy machine needs some seconds for what takes milliseconds.
+/// Long enough for a busy machine, which needs seconds for milliseconds of work.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -37,7 +37,7 @@ async fn update(store: &dyn Store, record: &Record) {
     store.write(write_of(vec![change])).await.unwrap();
 }
 
-/// Waits until the copy has this revision, and is what the server has.
+/// Waits until the copy has this revision, and equals the server's state.
 async fn copied(store: &SharedStore, revision: u64) {
     let began = Instant::now();
     loop {

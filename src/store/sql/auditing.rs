@@ -78,8 +78,8 @@ impl<'w> AuditTrail<'w> {
         session.run(sql, &values).await
     }
 
-    /// Throws the oldest entries away, if there are too many: at most twice as many as this write
-    /// added, so that none has to remove a million that others left.
+    /// Deletes the oldest entries if there are too many: at most twice as many as this write added,
+    /// so that no write must remove a million.
     pub(super) async fn prune(
         self,
         session: &mut impl SqlSession,

@@ -1,11 +1,11 @@
-//! States that a write relies on, checked while nobody else writes.
+//! States that a write relies on, checked while no other write runs.
 
 use crate::store::error::StoreError;
 use crate::store::kind::Kind;
 use crate::store::sql::session::{SqlSession, SqlValue, id_of};
 use crate::store::write::WriteCondition;
 
-/// Checks what must be there before the changes.
+/// Checks the conditions that must hold before the changes.
 pub(super) async fn check(
     session: &mut impl SqlSession,
     conditions: &[WriteCondition],
@@ -22,7 +22,8 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// Checks what must not be there after them: a write may remove it by itself.
+/// Checks the conditions that must hold after the changes, since a write may remove an obstacle
+/// itself.
 pub(super) async fn check_kept(
     session: &mut impl SqlSession,
     conditions: &[WriteCondition],

@@ -1,5 +1,5 @@
-//! Numbers of objects that a list needs and that nobody should have to count: names in blocks, and
-//! a tally for each owner and each target.
+//! Numbers of objects that a list needs without counting rows: names in blocks, and a tally for
+//! each owner and each target.
 
 use crate::store::error::StoreError;
 use crate::store::kind::Kind;

@@ -45,7 +45,7 @@ impl<'v> Filter<'v> {
     }
 }
 
-/// Returns the first text that is behind all texts with this prefix; `None` if there is none.
+/// Returns the first string after all strings with this prefix; `None` if there is none.
 pub(super) fn after_prefix(prefix: &str) -> Option<String> {
     let mut text = prefix.to_owned();
     while let Some(last) = text.pop() {

@@ -8,7 +8,7 @@ use crate::store::sql::rows::{find, insert, remove, replace};
 use crate::store::sql::session::SqlSession;
 use crate::store::sql::state::{StoreState, read_state, write_state};
 
-/// The tables of what a copy holds.
+/// The tables of a copy.
 const COPIED: [&str; 5] = ["objects", "memberships", "name_blocks", "tallies", "removals"];
 
 /// Takes changes over as they are, with their times and revisions.
@@ -23,7 +23,7 @@ pub(in crate::store) async fn follow(
         }
     }
     park(session, &mut state, &changes.written).await?;
-    // an application before what belongs to it: their rows stand together
+    // an application comes before its keys and subscriptions: their rows stand together
     changes.written.sort_by_key(|record| record.kind);
     for record in &changes.written {
         match find(session, record.kind, record.id).await? {
@@ -35,8 +35,8 @@ pub(in crate::store) async fn follow(
     write_state(session, &state).await
 }
 
-/// Gives objects that change their names or places others that nobody has: two may have exchanged
-/// theirs.
+/// Gives objects that change their names or places unused ones for now, since two objects may have
+/// exchanged theirs.
 async fn park(
     session: &mut impl SqlSession,
     state: &mut StoreState,
@@ -55,7 +55,7 @@ async fn park(
     Ok(())
 }
 
-/// Replaces everything by the records that `next` returns until there is none.
+/// Replaces everything by the records that `next` returns until it returns none.
 pub(in crate::store) async fn replace_all(
     session: &mut impl SqlSession,
     mut next: impl FnMut() -> Option<Record> + Send,
@@ -72,7 +72,7 @@ pub(in crate::store) async fn replace_all(
     Ok(state)
 }
 
-/// Notes which state of the other store a copy is.
+/// Notes the state of the other store that a copy has.
 pub(in crate::store) async fn settle(
     session: &mut impl SqlSession,
     mut state: StoreState,
@@ -80,7 +80,7 @@ pub(in crate::store) async fn settle(
 ) -> Result<(), StoreError> {
     state.epoch = head.epoch;
     state.revision = head.revision;
-    // it knows nothing of what was removed before
+    // it does not know earlier removals
     state.known_from = head.revision;
     write_state(session, &state).await
 }

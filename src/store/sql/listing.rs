@@ -13,7 +13,7 @@ use crate::store::sql::session::{SqlSession, SqlValue, one_number};
 /// The most objects of one page.
 const MOST_LISTED: u64 = 1000;
 
-/// Sorting more takes longer than walking along the whole index of the order: what matches is
+/// The most rows to sort. With more, walking along the whole index is faster, because matches are
 /// frequent there.
 const MOST_SORTED: u64 = 10_000;
 
@@ -112,7 +112,7 @@ async fn count(session: &mut impl SqlSession, query: &Query) -> Result<u64, Stor
     Ok(found.first().map_or(0, |total| u64::try_from(*total).unwrap_or_default()))
 }
 
-/// Reads a page, from whichever end of the list is nearer: what stands before it is walked along.
+/// Reads a page from the nearer end of the list, walking over the rows before it.
 async fn page<S: SqlSession>(
     session: &mut S,
     query: &Query,

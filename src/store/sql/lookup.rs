@@ -1,5 +1,5 @@
-//! Finds many objects by their ids or names at once: a page asks for what belongs to it in a few
-//! statements, not in one for each line.
+//! Finds many objects by their ids or names at once, so that a page needs a few statements and not
+//! one for each line.
 
 use uuid::Uuid;
 
@@ -50,8 +50,8 @@ fn read_count(row: &dyn SqlRow) -> Result<(Uuid, u64), StoreError> {
     Ok((id_of(row, 0)?, count_of(row, 1)?))
 }
 
-/// Runs a statement over some values at a time. What is left of a statement's places is filled with
-/// its last value, which changes no answer.
+/// Runs a statement over some values at a time. Unused places of a statement are filled with its
+/// last value, which changes no answer.
 async fn ask<T: Send>(
     session: &mut impl SqlSession,
     before: &str,

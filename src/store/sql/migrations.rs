@@ -1,4 +1,4 @@
-//! The numbered steps by which a database came to have today's tables. Steps go forward only.
+//! The numbered steps that bring a database to today's tables. Steps go forward only.
 
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ pub(in crate::store) struct Migration {
     pub(in crate::store) postgres: &'static str,
 }
 
-/// All steps, from the first on. A released one is never changed.
+/// All steps, from the first on. A released step is never changed.
 pub(in crate::store) const MIGRATIONS: &[Migration] = &[Migration {
     sqlite: include_str!("migrations/0001.sqlite.sql"),
     postgres: include_str!("migrations/0001.postgres.sql"),

@@ -17,7 +17,7 @@ use crate::store::sql::state::read_state;
 /// Rows of one answer while everything is read: some hundred kilobytes.
 pub(super) const ROWS: i64 = 1000;
 
-/// Of a row's place, the part that an application shares with what belongs to it.
+/// The bits of a row's place that an application shares with its keys and subscriptions.
 pub(super) const GROUP_BITS: u32 = 20;
 
 pub(in crate::store) async fn get(
@@ -43,7 +43,7 @@ pub(in crate::store) async fn named(
     Ok(session.query(&sql, &values, read_record).await?.into_iter().next())
 }
 
-/// Returns what was written after a revision; the caller holds one state of the database.
+/// Returns the changes after a revision; the caller holds one state of the database.
 pub(in crate::store) async fn changes(
     session: &mut impl SqlSession,
     after: u64,
@@ -90,7 +90,7 @@ fn read_removal(row: &dyn SqlRow) -> Result<Removal, StoreError> {
 pub(in crate::store) trait StoreReading: Send {
     type Item: Send;
 
-    /// Returns what comes next; nothing at the end.
+    /// Returns the next object; `None` at the end.
     fn next<S: SqlSession>(
         &mut self,
         session: &mut S,
@@ -154,7 +154,7 @@ impl StoreReading for FullReading {
     }
 }
 
-/// Moves an application and what belongs to it, keys before subscriptions.
+/// Moves an application with its keys and then its subscriptions.
 fn finish(family: &mut Vec<(Record, i64)>, whole: &mut Vec<Record>) {
     family.sort_by_key(|(record, seq)| (record.kind, *seq));
     whole.extend(family.drain(..).map(|(record, _)| record));
@@ -195,7 +195,7 @@ pub(in crate::store) async fn checksum(
     Ok((state.head(), state.digest.bytes()))
 }
 
-/// Adds up the checksum of what is really there.
+/// Computes the checksum over the stored rows.
 pub(in crate::store) async fn recount(
     session: &mut impl SqlSession,
 ) -> Result<(StoreHead, [u8; 32]), StoreError> {

@@ -10,7 +10,7 @@ use crate::store::sql::counts::{count_in, count_out};
 use crate::store::sql::session::{SqlSession, SqlValue, id_of, one_number, stored};
 use crate::store::sql::state::StoreState;
 
-/// An object's first row; those of what belongs to it follow within this many.
+/// The distance of two applications' first rows; their keys and subscriptions stand in between.
 const GROUP: i64 = 1 << 20;
 
 /// Finds an object with the place of its row.

@@ -1,4 +1,4 @@
-//! Reads what a gateway serves in one state of the database, which the caller holds.
+//! Reads the served objects in one state of the database, which the caller holds.
 
 use crate::store::error::StoreError;
 use crate::store::kind::Kind;
@@ -7,7 +7,7 @@ use crate::store::sql::columns::read_kind;
 use crate::store::sql::reading::{FullReading, GROUP_BITS, ROWS, StoreReading};
 use crate::store::sql::session::{SqlRow, SqlSession, SqlValue, count_of, text_of};
 
-/// Some kinds by name first, then applications, each with what belongs to it.
+/// Some kinds by name first, then applications, each with its keys and subscriptions.
 #[derive(Debug)]
 pub(in crate::store) struct ServedReading {
     tables: FullReading,

@@ -1,4 +1,4 @@
-//! One connection to a database, with what SQLite and PostgreSQL have in common.
+//! One connection to a database, with the parts that SQLite and PostgreSQL share.
 
 use uuid::Uuid;
 
@@ -74,7 +74,7 @@ pub(in crate::store) fn count_of(row: &dyn SqlRow, column: usize) -> Result<u64,
     u64::try_from(number).map_err(|_| StoreError::Unreadable(format!("{number} is negative")))
 }
 
-/// As databases keep numbers.
+/// Returns a number in the type that databases keep.
 pub(in crate::store) fn stored(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

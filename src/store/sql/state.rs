@@ -1,4 +1,4 @@
-//! The one row that tells of the store as a whole.
+//! The one row about the store as a whole.
 
 use uuid::Uuid;
 
@@ -14,7 +14,7 @@ pub(in crate::store) struct StoreState {
     pub(in crate::store) revision: u64,
     /// The next free group of rows.
     pub(super) next_group: i64,
-    /// What was removed after this revision is still known.
+    /// Removals after this revision are still known.
     pub(in crate::store) known_from: u64,
     pub(in crate::store) digest: StateDigest,
 }

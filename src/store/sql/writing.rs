@@ -13,7 +13,7 @@ use crate::store::write::{Change, Write, WriteProgress, Written};
 /// Followers that missed more removals than this read everything again.
 const MOST_REMOVALS: u64 = 100_000;
 
-/// Old rows are thrown away once in so many revisions.
+/// The number of revisions between two deletions of old rows.
 const PRUNE_EVERY: u64 = 1000;
 
 /// Makes all changes, or returns an error after which the transaction must be rolled back.
@@ -52,7 +52,7 @@ pub(in crate::store) async fn apply_counted(
     for note in &write.notes {
         audit.note(session, None, Some(note)).await?;
     }
-    // a condition holds after the changes too: what a write itself adds counts
+    // a condition must also hold after the changes: a write's own additions count
     conditions::check_kept(session, &write.conditions).await?;
     if revision.is_multiple_of(PRUNE_EVERY) {
         prune_removals(session, &mut state).await?;

@@ -53,13 +53,13 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the database, makes it if there is none, and brings an older one up to date. Waits for
-    /// the disk.
+    /// Opens the database, makes it if there is none, and migrates an older one. Waits for the
+    /// disk.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let unusable =
             |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
         state_dir::open_or_create(path).map_err(unusable)?;
-        // an existing one is taken from everybody else
+        // other users lose access to an existing one
         state_dir::write(path).map_err(unusable)?;
         let mut session = SqliteSession::open(path)?;
         session.writing(migrate)?;
@@ -84,7 +84,7 @@ impl SqliteStore {
         })
     }
 
-    /// Adds up the checksum of what is really in the file, which takes seconds for a million
+    /// Computes the checksum over the rows of the file, which takes seconds for a million
     /// applications. [`Store::checksum`] returns the one that is kept with each change.
     pub async fn recount(&self) -> Result<(StoreHead, [u8; 32]), StoreError> {
         self.readers.read_long(|session| now(sql::recount(session))).await
@@ -163,7 +163,7 @@ fn migrate(session: &mut SqliteSession) -> Result<(), StoreError> {
 }
 
 impl Drop for SqliteStore {
-    /// Lets the writer finish what was queued.
+    /// Lets the writer finish the queue.
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(writer) = self.writer.take() {

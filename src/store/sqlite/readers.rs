@@ -15,7 +15,7 @@ use crate::store::sqlite::session::{SqliteSession, now};
 /// Reads at a time: more do not read faster.
 const MOST_READERS: usize = 4;
 
-/// Each reader keeps 4 MiB of pages: the operating system keeps the file.
+/// The page cache of a reader, 4 MiB: the operating system caches the file.
 const CACHE: &str = "PRAGMA cache_size = -4096";
 
 /// The longest wait for a connection and its answer.

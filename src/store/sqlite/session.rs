@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::store::error::StoreError;
 use crate::store::sql::{ReadRow, SqlRow, SqlSession, SqlValue};
 
-/// Waits for another process, such as an export: a write takes milliseconds.
+/// The time to wait for another process, such as an export: a write takes milliseconds.
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Prepared statements that are kept: there are fewer.

@@ -1,4 +1,4 @@
-//! The suite on SQLite, and what only a file can do.
+//! The suite on SQLite, and the properties that only a file has.
 
 mod crash;
 

@@ -40,7 +40,7 @@ impl Debug for Job {
 }
 
 impl SqliteWriter {
-    /// Works until the store is dropped, and finishes what was queued.
+    /// Works until the store is dropped, and finishes the queue.
     pub(super) fn run(mut self) {
         while let Some(job) = self.queue.blocking_recv() {
             match job {

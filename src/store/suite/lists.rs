@@ -175,7 +175,7 @@ pub(in crate::store) async fn many_are_found_at_once(given: Given<'_>) {
         let some = &all[..many];
         let mut ids: Vec<_> = some.iter().map(|record| record.id).collect();
         let mut names: Vec<_> = some.iter().map(|record| record.name.clone()).collect();
-        // nobody has these
+        // unknown ids
         ids.push(children[0].id);
         names.extend(["b".to_owned(), "a\0".to_owned()]);
         let mut expected = names[..many].to_vec();

@@ -116,7 +116,7 @@ pub(in crate::store) async fn read_all(
     (head, read.into_iter().collect())
 }
 
-/// Waits for all of them, none before the others.
+/// Waits for all of them; they run at the same time.
 pub(in crate::store) async fn join_all<T>(
     futures: impl Iterator<Item = impl Future<Output = T>>,
 ) -> Vec<T> {

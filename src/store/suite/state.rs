@@ -1,4 +1,4 @@
-//! The state as a whole: what followed a revision, everything at once, its checksum, the fleet.
+//! The state as a whole: the changes after a revision, everything at once, its checksum, the fleet.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub(in crate::store) async fn changes_follow_a_revision_each_once(given: Given<'
     let changes = store.changes(4, 100).await.unwrap();
     assert_eq!((changes.written.len(), changes.removed.len(), changes.known), (0, 0, true));
     assert!(!store.changes(5, 100).await.unwrap().known, "a revision that this store never had");
-    // what comes back is not gone any more
+    // an object that comes back does not count as removed
     given.create(&[&mine]).await;
     let changes = store.changes(0, 100).await.unwrap();
     assert_eq!((changes.written.len(), changes.removed.len()), (3, 0));

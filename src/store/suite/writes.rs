@@ -1,4 +1,4 @@
-//! Changes: their revisions, what refuses them, what is noted of them.
+//! Changes: their revisions, their refusals, their audit entries.
 
 use serde_json::json;
 use uuid::Uuid;
@@ -58,7 +58,7 @@ pub(in crate::store) async fn names_and_places_are_unique_and_free_again_when_de
     let second = key(&one, "is7", "xyz");
     let refused = given.write(vec![Change::Create(second.clone())]).await.unwrap_err();
     assert_eq!(taken(refused), (Kind::Key, mine.id));
-    // by an update too, and the other kinds do not mind
+    // an update is refused too, and other kinds are independent
     let mut renamed = two.clone();
     renamed.name = "one".to_owned();
     assert_eq!(taken(given.update(&renamed).await.unwrap_err()), (Kind::Application, one.id));
@@ -68,7 +68,7 @@ pub(in crate::store) async fn names_and_places_are_unique_and_free_again_when_de
     twin.id = one.id;
     let refused = given.write(vec![Change::Create(twin)]).await.unwrap_err();
     assert_eq!(taken(refused), (Kind::Application, one.id));
-    // what a write gives up is free for its next change
+    // a name that a write gives up is free for its next change
     let Record { kind, id, .. } = mine;
     let moved = vec![Change::Delete { kind, id, expected: None }, Change::Create(other)];
     given.write(moved).await.unwrap();
@@ -163,7 +163,7 @@ pub(in crate::store) async fn conditions_are_checked_in_the_transaction(given: G
     }
     let other = subscription(&app, "news:1");
     given.write_if(there.clone(), vec![Change::Create(other.clone())]).await.unwrap();
-    // what the write itself removes is no obstacle
+    // an object that the write itself removes is no obstacle
     let all = vec![delete(&sub), delete(&other), delete(&app)];
     given.write_if(alone, all).await.unwrap();
     let refused = given.write_if(there, vec![Change::Create(other)]).await.unwrap_err();

@@ -38,8 +38,8 @@ fn side(loaded: &Loaded) -> PlanSide<'_> {
     }
 }
 
-/// Compares what is there with a configuration that was read. The slots of both must be of the same
-/// identities. The access is not part of the plan yet: last uses can be added to it first.
+/// Compares the configuration in force with another one. The slots of both must be of the same
+/// identities. The access is not part of the plan yet, so that last uses can be added to it first.
 pub(super) fn compare(before: &PlanSide<'_>, after: &Loaded) -> (Plan, AccessDifference) {
     let mut plan = Plan { warnings: after.warnings.problems().collect(), ..Plan::default() };
     let after = side(after);

@@ -11,7 +11,7 @@ const MOST_CHANGES: usize = 500;
 /// Keys of one object that a line names.
 const MOST_KEYS: usize = 12;
 
-/// What would change.
+/// The changes of a plan.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     pub changes: Vec<PlannedChange>,
@@ -25,7 +25,7 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedChange {
     pub change: ChangeTurn,
-    /// Such as "api", "key manager", "section" or "file".
+    /// The kind, such as "api", "key manager", "section" or "file".
     pub kind: String,
     pub name: String,
     /// The keys that differ.
@@ -33,7 +33,7 @@ pub struct PlannedChange {
     pub keys: Vec<String>,
 }
 
-/// Somebody whose access differs, as a line and in its parts.
+/// A caller whose access differs, as a line and in its parts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlannedAccess {
     pub text: String,

@@ -16,8 +16,8 @@ use crate::supervise::reload::Reloader;
 use crate::supervise::settled::Settled;
 
 impl Reloader {
-    /// Says what a reload of this file would do. `seen` are the looks of the files when they were
-    /// read the last time.
+    /// Returns the changes that a reload of this file would make. `seen` is the state of the files
+    /// when they were last read.
     pub(in crate::supervise) async fn plan(
         &self,
         file: PathBuf,

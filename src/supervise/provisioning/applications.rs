@@ -45,7 +45,7 @@ impl Gathering {
     }
 }
 
-/// Returns the applications that these changes are about.
+/// Returns the applications that these changes concern.
 pub(super) fn touched(written: &[Record], removed: &[Removal]) -> BTreeSet<Uuid> {
     let of = |kind: Kind, id: Uuid, parent: Option<Uuid>| match kind {
         Kind::Application => Some(id),

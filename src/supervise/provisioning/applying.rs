@@ -20,10 +20,10 @@ use crate::supervise::provisioning::tables::StoredTables;
 use crate::supervise::reload::Reloader;
 use crate::telemetry::SnapshotFacts;
 
-/// Something to do about the store.
+/// A task of following the store.
 #[derive(Debug)]
 pub(in crate::supervise) enum StoreWork {
-    /// It may have changed.
+    /// The store may have changed.
     Look,
     Answer(LiveRequest),
 }
@@ -140,8 +140,8 @@ impl Reloader {
         Ok(())
     }
 
-    /// The directory with these applications. One that cannot be served is left out: nobody gets
-    /// access by a mapping that is not understood.
+    /// Returns the directory with these applications. One that cannot be served is left out, so
+    /// that no client gets access by a mapping that the gateway does not understand.
     fn changed(&self, current: &Directory, applications: Vec<ChangedApplication>) -> Directory {
         let mut puts: Vec<Application<'static>> = Vec::new();
         let mut gone: Vec<String> = Vec::new();
@@ -173,7 +173,7 @@ impl Reloader {
             .collect();
         match current.with(&changes) {
             Ok(directory) => directory,
-            // one of them collides with what a file declares: the others are served
+            // one of them conflicts with an object of a file: the others are served
             Err(_) => one_by_one(current, &changes),
         }
     }
@@ -214,7 +214,7 @@ fn one_by_one(current: &Directory, changes: &[ApplicationChange<'_>]) -> Directo
                     %conflict,
                     "an application of the store cannot be served",
                 );
-                // what it was before must not stay in force either
+                // its former state must not stay in force either
                 let gone = ApplicationChange::Remove(change.name());
                 if let Ok(next) = directory.with(&[gone]) {
                     directory = next;

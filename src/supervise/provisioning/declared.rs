@@ -1,4 +1,4 @@
-//! What files declare, as the objects that the API shows.
+//! The objects of files, in the form that the API shows.
 
 use serde_json::{Map, Value};
 use uuid::Uuid;

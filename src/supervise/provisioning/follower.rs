@@ -1,4 +1,4 @@
-//! Which revision is in force, and what follows it.
+//! The revision in force, and the changes after it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,26 +17,27 @@ use crate::supervise::provisioning::tables::StoredTables;
 /// Changes that are put into force at once.
 const AT_ONCE: usize = 1000;
 
-/// Deleted objects whose application a preview looks up: a call deletes fewer.
+/// The largest number of deleted objects whose application a preview looks up; a call deletes
+/// fewer.
 const MOST_LOOKED_UP: usize = 1000;
 
 /// A gateway's place in the store's history.
 #[derive(Debug)]
 pub(in crate::supervise) struct StoreFollower {
     reader: StoreReader,
-    /// In force.
+    /// The revision in force.
     head: StoreHead,
     tables: StoredTables,
     poll_interval: Duration,
     reporting: GatewayState,
 }
 
-/// What has to be done to come to a later revision.
+/// The way to a later revision.
 #[derive(Debug)]
 pub(in crate::supervise) enum Step {
-    /// Nothing has changed.
+    /// No change.
     Nothing,
-    /// These changes, in any order; then the gateway is at this revision.
+    /// These changes, in any order; afterwards the gateway is at this revision.
     Changes {
         to: u64,
         more: bool,
@@ -85,7 +86,7 @@ impl StoreFollower {
         }
     }
 
-    /// Reads what follows the revision in force.
+    /// Reads the changes after the revision in force.
     pub(in crate::supervise) async fn step(&self) -> Result<Step, StoreError> {
         let changes = self.store().changes(self.head.revision, AT_ONCE).await?;
         let StoreChanges { head, written, removed, complete_to, known } = changes;
@@ -165,7 +166,7 @@ impl StoreFollower {
         Ok(parents.into_iter().collect())
     }
 
-    /// Notes what is in force from now on.
+    /// Notes the revision that is in force from now on.
     pub(in crate::supervise) fn arrived(&mut self, head: StoreHead, tables: Option<StoredTables>) {
         self.head = head;
         if let Some(tables) = tables {
@@ -187,9 +188,9 @@ fn kind_of(change: &Change) -> Kind {
     }
 }
 
-/// The applications that changes are about. A deleted key or subscription does not say whose it
-/// was, so a caller that deletes one names its application by a change of that too, or the check
-/// leaves it out: a deletion cannot break anything.
+/// Returns the applications that changes concern. A deleted key or subscription does not name its
+/// application. So a caller that deletes one also names a change of its application. If it does
+/// not, the check leaves it out, which is safe: a deletion cannot break anything.
 fn ids_of_applications(changes: &[Change]) -> Vec<Uuid> {
     let mut ids: Vec<Uuid> = changes
         .iter()

@@ -1,14 +1,14 @@
-//! Follows the store by revision: what it says is read at the start, and each change after it is
-//! put into force in its order.
+//! Follows the store by revision: its state is read at the start, and each later change is put into
+//! force in its order.
 //!
-//! A nudge says that somebody wrote, and can be lost; the look after each `poll_interval` is the
-//! truth. A revision that goes back, or another store behind the same address, is answered by
-//! reading everything again.
+//! A nudge tells that there is a change, and can be lost; the look after each `poll_interval` is
+//! the truth. If a revision goes back, or another store answers at the same address, everything is
+//! read again.
 //!
 //! The files: [`state`] (everything at one revision), [`tables`] (records as tables of the
-//! configuration), [`applications`] (applications that changed), [`follower`] (which revision is in
-//! force, and what follows), [`applying`], [`previewing`] (what a change would do), [`declared`]
-//! (what the API shows of the files), [`start`].
+//! configuration), [`applications`] (applications that changed), [`follower`] (the revision in
+//! force, and the next changes), [`applying`], [`previewing`] (the effect of a change),
+//! [`declared`] (the objects of files that the API shows), [`start`].
 
 mod applications;
 mod applying;

@@ -1,4 +1,4 @@
-//! Says what a change would do: a copy with the change applied, compared, dropped.
+//! Previews changes: they are applied to a copy, which is compared and dropped.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::supervise::provisioning::applying::declared_in_file;
 use crate::supervise::reload::Reloader;
 
 impl Reloader {
-    /// Says what changes would do, or why they cannot come into force.
+    /// Returns the effects of changes, or the reason for which they cannot come into force.
     pub(super) async fn preview(
         &self,
         changes: &[Change],

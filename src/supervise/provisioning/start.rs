@@ -23,13 +23,13 @@ use crate::telemetry::Metrics;
 /// Calls of the API that may wait for the publisher.
 const LIVE_QUEUE: usize = 64;
 
-/// What a gateway knows of files and store.
+/// The state of files and store, as the gateway knows it.
 #[derive(Debug)]
 pub(in crate::supervise) struct Provisioning {
-    /// As they were last read: changes of the store are added to them.
+    /// The files as they were last read; changes of the store are added to them.
     pub(in crate::supervise) files: Arc<ConfigFiles>,
     pub(in crate::supervise) names: Arc<ApplicationNames>,
-    /// `None`: files alone say everything.
+    /// `None` if there is no store.
     pub(in crate::supervise) follower: Option<StoreFollower>,
     declared: Arc<ArcSwap<DeclaredObjects>>,
     /// Calls of the API to other servers; set with the API.
@@ -60,12 +60,12 @@ impl Provisioning {
         }
     }
 
-    /// Shows what the files say now.
+    /// Shows the present content of the files.
     pub(in crate::supervise) fn show_files(&self, settings: ApiSettings) {
         self.declared.store(Arc::new(with_settings(&self.files, settings)));
     }
 
-    /// Calls of the API to other servers that have not ended; `None`: there is no API.
+    /// Returns the API's calls to other servers that have not ended; `None` if there is no API.
     pub(in crate::supervise) fn errands(&self) -> Option<Arc<Errands>> {
         self.errands.get().cloned()
     }

@@ -1,4 +1,4 @@
-//! Everything that the store has, at one revision.
+//! The whole content of the store, at one revision.
 
 use std::sync::Arc;
 use std::sync::mpsc::{IntoIter, sync_channel};
@@ -10,7 +10,7 @@ use crate::config::StoredApplication;
 use crate::store::{Kind, Served, ServedApplication, Store, StoreError, StoreHead, StoreKeys};
 use crate::supervise::provisioning::tables::StoredTables;
 
-/// What the gateway serves besides applications, which refer to it.
+/// The kinds that the gateway serves besides applications, which refer to them.
 const TABLES: [Kind; 4] =
     [Kind::KeyManager, Kind::Api, Kind::ThrottlingPolicy, Kind::DenyCondition];
 
@@ -36,7 +36,7 @@ pub(in crate::supervise) struct StateReading {
 }
 
 impl StoreReader {
-    /// For the current runtime.
+    /// Uses the current runtime.
     pub(in crate::supervise) fn new(store: Arc<dyn Store>, keys: StoreKeys) -> Self {
         Self { store, keys: Arc::new(keys), runtime: Handle::current() }
     }
@@ -55,7 +55,7 @@ impl StoreReader {
         let (sender, receiver) = sync_channel(BETWEEN);
         let store = Arc::clone(&self.store);
         let end = self.runtime.spawn(async move {
-            // who reads no further has failed already
+            // a reader that stops has already failed
             let each = Box::new(move |object| drop(sender.send(object)));
             store.read_served(&TABLES, each).await
         });

@@ -33,7 +33,7 @@ impl StoredTables {
         self.0.remove(&(kind, id));
     }
 
-    /// These tables after a change that is not made yet.
+    /// Returns these tables after changes that are not made yet.
     pub(super) fn after(&self, changes: &[Change], keys: &StoreKeys) -> Result<Self, StoreError> {
         let mut next = self.clone();
         for change in changes {
@@ -55,7 +55,7 @@ impl StoredTables {
     }
 }
 
-/// Replaces what is sealed by what it says: the compiler reads it like a secret of a file, and no
+/// Replaces a sealed secret by its value: the compiler reads it like a secret of a file, and no
 /// report shows it.
 fn open(place: SecretPlace<'_>, value: &mut Value, keys: &StoreKeys) -> Result<(), StoreError> {
     if is_sealed(value) {

@@ -1,4 +1,4 @@
-//! A file that is read again becomes what differs, and the overlay does not stay.
+//! Files that are read again: the difference is applied, and the overlay is folded.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -24,7 +24,7 @@ production = { urls = ["http://127.0.0.1:9"] }
 operations = [{ method = "GET", path = "/" }]
 "#;
 
-/// So many applications, of which some are blocked.
+/// So many applications, some of them blocked.
 fn applications(count: usize, blocked: impl Fn(usize) -> bool) -> String {
     let mut lines = String::new();
     for at in 0..count {

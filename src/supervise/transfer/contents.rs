@@ -1,4 +1,4 @@
-//! Everything that a store has of what a file can say, in memory.
+//! The objects of a store that a file can hold, in memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,7 +28,7 @@ const READ: [Kind; 9] = [
 pub(super) struct StoreContents {
     records: BTreeMap<(Kind, Uuid), Record>,
     children: HashMap<Uuid, BTreeSet<(Kind, Uuid)>>,
-    /// By unique name; a deny condition by its place.
+    /// Objects by unique name; deny conditions by their place.
     names: HashMap<(Kind, String), Uuid>,
 }
 
@@ -63,7 +63,7 @@ impl StoreContents {
         self.records.values()
     }
 
-    /// Returns what belongs to an application or an API.
+    /// Returns the objects that belong to an application or an API.
     pub(super) fn children(&self, id: Uuid) -> impl Iterator<Item = &Record> {
         let own = self.children.get(&id).into_iter().flatten();
         own.filter_map(|key| self.records.get(key))
@@ -92,7 +92,7 @@ impl StoreContents {
         }
     }
 
-    /// These contents after changes that are not made yet.
+    /// Returns these contents after changes that are not made yet.
     pub(super) fn after(&self, changes: &[Change]) -> Self {
         let mut next = self.clone();
         for change in changes {
@@ -104,7 +104,7 @@ impl StoreContents {
         next
     }
 
-    /// Compiles what the gateway would serve with these contents beside its files.
+    /// Compiles the configuration that the gateway would have with these contents beside its files.
     pub(super) fn compiled(
         &self,
         files: &Arc<ConfigFiles>,

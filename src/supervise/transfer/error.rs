@@ -1,4 +1,4 @@
-//! Why objects could not be moved.
+//! The reasons for which objects could not be moved.
 
 use crate::config::Report;
 use crate::store::StoreError;

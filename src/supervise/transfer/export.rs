@@ -18,7 +18,7 @@ const LEFT: [(Kind, &str); 5] = [
 /// The tables of an export.
 #[derive(Debug, Default)]
 struct Exporting {
-    /// By list and name.
+    /// The tables by list and name.
     tables: Vec<(usize, String, String)>,
     family: Option<Family>,
     secrets: u64,
@@ -33,7 +33,7 @@ struct Family {
     parts: Vec<Record>,
 }
 
-/// Returns the store as a file, as it is at one revision, and a line that tells what is not in it.
+/// Returns the store at one revision as a file, and a line about its omissions.
 pub async fn export(store: &dyn Store) -> Result<(String, String), TransferError> {
     let exporting = Arc::new(Mutex::new(Exporting::default()));
     let adding = Arc::clone(&exporting);

@@ -21,7 +21,7 @@ pub struct StoreImport {
     changes: Vec<Change>,
 }
 
-/// What an import works with.
+/// The parts that an import uses.
 #[derive(Debug, Clone)]
 pub struct ImportTarget {
     pub store: Arc<dyn Store>,
@@ -31,7 +31,7 @@ pub struct ImportTarget {
 }
 
 impl StoreImport {
-    /// Reads a file and finds out what it would change. Nothing is changed.
+    /// Reads a file and finds out its changes. Nothing is changed.
     pub async fn prepare(
         target: &ImportTarget,
         text: String,

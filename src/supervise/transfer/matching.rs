@@ -1,4 +1,4 @@
-//! Finds the objects of the store that a file means, and what it changes of them.
+//! Finds the objects of the store that a file means, and their changes.
 
 use std::collections::HashSet;
 
@@ -18,7 +18,7 @@ pub enum Others {
     Go,
 }
 
-/// Returns the changes that make the store what the file says, in an order in which they can be
+/// Returns the changes after which the store equals the file, in an order in which they can be
 /// made.
 pub(super) fn changes(
     contents: &StoreContents,
@@ -54,7 +54,7 @@ pub(super) fn changes(
     };
     let gone = contents.iter().filter(|own| !seen.contains(&(own.kind, own.id))).filter(goes);
     let mut changes: Vec<Change> = gone.map(removal).collect();
-    // what points to something else goes before that
+    // an object that points to another one is removed before it
     changes.reverse();
     // and comes after it
     made.sort_by_key(kind_of);
@@ -70,7 +70,7 @@ struct Matching<'w> {
 }
 
 impl Matching<'_> {
-    /// Notes what becomes of an object, and returns its id.
+    /// Notes the change of an object, and returns its id.
     fn add(&mut self, object: &FileObject, parent: Option<Uuid>) -> Result<Uuid, TransferError> {
         let kind = object.kind;
         let unnamed = record(kind, Uuid::nil(), parent, object.declared.clone());

@@ -1,4 +1,5 @@
-//! Secrets on the way in: a file has none, or a new one as text, and the store keeps them sealed.
+//! Secrets on the way in: a file has none, or a new one as plain text, and the store keeps them
+//! sealed.
 
 use serde_json::{Map, Value};
 
@@ -8,8 +9,8 @@ use crate::store::{Record, SecretPlace, StoreKeys, is_sealed};
 use crate::supervise::transfer::error::TransferError;
 use crate::supervise::transfer::form::LISTS;
 
-/// Puts the secrets of an object into its new form: those that the file does not say stay, and new
-/// ones are sealed.
+/// Puts the secrets of an object into its new form: those that the file omits stay, and new ones
+/// are sealed.
 pub(super) fn seal(
     old: Option<&Record>,
     new: &mut Record,
@@ -26,7 +27,7 @@ pub(super) fn seal(
     Ok(())
 }
 
-/// Keeps what is sealed where the file says nothing.
+/// Keeps the sealed secrets that the file omits.
 fn keep(old: &Map<String, Value>, new: &mut Map<String, Value>) {
     for (key, value) in old {
         match (value, new.get_mut(key)) {

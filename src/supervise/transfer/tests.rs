@@ -147,7 +147,7 @@ async fn there_and_back(one: &ImportTarget, two: &ImportTarget) {
         summary,
         "7 objects of revision 1; not in the file: 1 secrets, 1 users, 1 OpenAPI definitions"
     );
-    // the secret has to be written where there was none
+    // the secret must be written if there was none
     let refused = StoreImport::prepare(two, exported.clone(), Others::Stay).await.unwrap_err();
     assert!(matches!(refused, TransferError::Refused(_)), "{refused:?}");
     let written = "[key_managers.credentials]\n";

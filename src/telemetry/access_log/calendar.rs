@@ -16,8 +16,8 @@ pub(super) struct Calendar {
 }
 
 impl Calendar {
-    /// RFC 3339, UTC, to the millisecond. Times outside of what the calendar knows are written as
-    /// their number.
+    /// Returns the time in RFC 3339, UTC, to the millisecond. A time outside the calendar is
+    /// written as its number.
     pub(super) fn text(&mut self, UnixMillis(time): UnixMillis) -> &str {
         let (second, millisecond) = (time / 1000, time % 1000);
         if self.second != Some(second) {

@@ -1,9 +1,9 @@
 //! A record as one line: a JSON object, or `name=value` pairs for people.
 //!
-//! Nothing in a value can end the line or command a terminal: beside what JSON escapes, the other
-//! control characters and the marks that turn the direction of text are written as `\uXXXX`, in
-//! both formats. Nearly every value needs none of that, and is copied as it is once a look at its
-//! bytes has said so; the others are left to `serde_json`.
+//! No value can end the line or command a terminal. Beside the characters that JSON escapes, the
+//! other control characters and the marks that turn the direction of text are written as `\uXXXX`,
+//! in both formats. Nearly every value needs none of that: a look at its bytes shows so, and it is
+//! copied. The others are left to `serde_json`.
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -90,14 +90,14 @@ impl<'l> LogLine<'l> {
         }
     }
 
-    /// A text of the gateway's own; nothing where it is empty.
+    /// Writes a string of the gateway's own; nothing if it is empty.
     pub(super) fn text(&mut self, name: FieldName, text: &str) {
         if !text.is_empty() {
             self.quoted(name, text, "");
         }
     }
 
-    /// A text that a client chose, at most so many bytes of it; nothing where it is empty.
+    /// Writes at most so many bytes of a string that a client chose; nothing if it is empty.
     pub(super) fn cut(&mut self, name: FieldName, text: &str, bytes: usize) {
         let kept = text.get(..text.floor_char_boundary(bytes)).unwrap_or(text);
         if !text.is_empty() {
@@ -122,7 +122,7 @@ impl<'l> LogLine<'l> {
         self.digits(number);
     }
 
-    /// In milliseconds, to the microsecond.
+    /// Writes milliseconds, to the microsecond.
     pub(super) fn milliseconds(&mut self, name: FieldName, duration: Duration) {
         self.lead_number(name);
         let microseconds = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
@@ -288,7 +288,7 @@ mod tests {
                     let mut text = vec![b'a'; length];
                     text[place] = byte;
                     assert_eq!(is_plain(&text), plain, "{byte:#x} at {place} of {length}");
-                    // what is beside a byte must not hide it
+                    // the neighbors of a byte must not hide it
                     let mut text = vec![b' '; length];
                     text[place] = byte;
                     assert_eq!(is_plain(&text), plain, "{byte:#x} at {place} of {length}");

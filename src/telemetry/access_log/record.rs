@@ -12,10 +12,10 @@ use crate::model::application::KeyType;
 use crate::model::reason::Reason;
 use crate::telemetry::traces::TraceId;
 
-/// One exchange, as it ended. Holds no token and no query, and there is no field for one.
+/// One exchange that has ended. It has no token and no query, and no field for one.
 #[derive(Debug, Clone, Copy)]
 pub struct AccessRecord<'a> {
-    /// When the request head had arrived.
+    /// The time at which the request head had arrived.
     pub time: UnixMillis,
     pub request_id: &'a str,
     /// The trace that the exchange belongs to.
@@ -31,7 +31,7 @@ pub struct AccessRecord<'a> {
     pub tls: bool,
     pub method: &'a Method,
     pub host: &'a str,
-    /// In normal form where there is one. A query is cut off, should there be one.
+    /// The path, in normal form if it has one. A query is cut off.
     pub path: &'a str,
     pub api: Option<&'a str>,
     pub version: Option<&'a str>,
@@ -75,7 +75,7 @@ pub struct UnixMillis(pub u64);
 /// The end of the exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExchangeEnding {
-    /// To its end.
+    /// The exchange came to its end.
     Completed,
     /// The client left before it.
     ClientAborted,
@@ -105,7 +105,7 @@ const MAX_ID_BYTES: usize = 128;
 const MAX_METHOD_BYTES: usize = 32;
 
 impl AccessRecord<'_> {
-    /// Everything but the time, which begins the line.
+    /// Writes all fields except the time, which begins the line.
     pub(super) fn write(&self, line: &mut LogLine<'_>) {
         self.write_request(line);
         line.kept(self.kept_route, |line| self.write_route(line));

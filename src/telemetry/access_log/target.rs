@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::error::AccessLogError;
 use crate::model::gateway::AccessLogTarget;
 
-/// An open target. Unbuffered: what was written is written.
+/// An open target. It has no buffer, so a write is complete when it returns.
 #[derive(Debug)]
 pub(super) struct LogTarget {
     file: File,
@@ -22,7 +22,7 @@ pub(super) struct LogTarget {
 #[derive(Debug)]
 struct Rotation {
     path: PathBuf,
-    /// Device and inode of what is open.
+    /// Device and inode of the open file.
     identity: (u64, u64),
     checked: Instant,
 }
@@ -41,12 +41,13 @@ const FILE_MODE: u32 = 0o640;
 /// The longest time for which a rotated file is still written to.
 const ROTATION_CHECK: Duration = Duration::from_secs(1);
 
-/// A stream that somebody made non-blocking is tried again so often, then the lines are lost.
+/// The number of attempts on a stream that another program made non-blocking; then the lines are
+/// lost.
 const BUSY_RETRIES: u32 = 100;
 const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 impl LogTarget {
-    /// `None` when the log is off.
+    /// Returns `None` if the log is off.
     pub(super) fn open(target: &AccessLogTarget) -> Result<Option<Self>, AccessLogError> {
         match target {
             AccessLogTarget::Off => Ok(None),

@@ -1,4 +1,4 @@
-//! What a line says, and that it arrives whole or is counted.
+//! Log lines: their content, and that each arrives whole or is counted.
 
 use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr};
@@ -92,7 +92,7 @@ fn to_file(path: &Path, sample: f64) -> AccessLog {
     .unwrap()
 }
 
-/// A log whose thread writes to this and has room for so many buffers.
+/// A log whose thread writes to this target and has room for so many buffers.
 fn to_target(target: LogTarget, queue: usize) -> AccessLog {
     let dropped = Arc::new(AtomicU64::new(0));
     let thread = Some(start(target, queue, &dropped).unwrap());

@@ -13,7 +13,7 @@ use super::target::{Interrupted, LogTarget};
 pub(super) enum LogCommand {
     Batch(LogBatch),
     Reopen,
-    /// Write what was handed over before, then end.
+    /// Write the lines that were handed over before, then end.
     Stop,
 }
 
@@ -31,11 +31,11 @@ struct LogThread {
     complained: Option<Instant>,
 }
 
-/// Between two events about a target that fails.
+/// The time between two events about a target that fails.
 const COMPLAINT_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Starts the thread; it ends at [`LogCommand::Stop`] or when nobody can send any more, and says so
-/// to `done`.
+/// Starts the thread. It ends at [`LogCommand::Stop`] or when all senders are dropped, and sends
+/// `done` then.
 pub(super) fn start(
     target: LogTarget,
     messages: Receiver<LogCommand>,

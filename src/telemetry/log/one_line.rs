@@ -1,6 +1,6 @@
-//! Keeps a text event on one line: a line feed inside a value (an error of a peer, a file's
-//! content) is shown as `\n`, so that nobody writes events by sending them. JSON does that by
-//! itself.
+//! Keeps a text event on one line. A line feed inside a value (an error of a peer, a file's
+//! content) is shown as `
+//! `, so that no peer can write events by sending them. JSON does that by itself.
 
 use std::io::{self, Write};
 
@@ -16,7 +16,7 @@ pub(super) struct OneLine<W> {
     color: Color,
 }
 
-/// One event on its way; the formatter hands it over in one piece.
+/// One event in progress; the formatter hands it over in one piece.
 #[derive(Debug)]
 pub(super) struct EventLine<W> {
     writer: W,

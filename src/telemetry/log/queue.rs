@@ -1,8 +1,8 @@
 //! A bounded queue between events and standard error.
 //!
-//! Standard error may be a pipe that nobody reads: whoever reports an event must not wait for it. A
-//! thread writes; what does not fit into the queue is dropped and counted, and the thread says so
-//! once it can.
+//! Standard error may be a pipe that is not read, and a thread that reports an event must not wait
+//! for it. A thread of its own writes. Events that do not fit into the queue are dropped and
+//! counted, and the thread reports their number as soon as it can.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -26,11 +26,11 @@ pub(super) struct LogQueue {
 #[derive(Debug)]
 enum QueuedEvent {
     Event(Vec<u8>),
-    /// Everything before it is written: tells whoever waits for that.
+    /// Write everything before it, and confirm.
     Flush(SyncSender<()>),
 }
 
-/// One event; it enters the queue when it is whole.
+/// One event; it enters the queue when it is complete.
 #[derive(Debug)]
 pub(super) struct Event<'q> {
     queue: &'q LogQueue,
@@ -48,12 +48,12 @@ impl LogQueue {
         Self { waiting, dropped }
     }
 
-    /// Counts the events that nobody will read.
+    /// Returns the count of dropped events.
     pub(super) fn dropped(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.dropped)
     }
 
-    /// Waits until what is in the queue is written, at most this long.
+    /// Waits until the queue is written, at most this long.
     pub(super) fn flush(&self, within: Duration) {
         let (written, done) = sync_channel(1);
         if self.waiting.try_send(QueuedEvent::Flush(written)).is_ok() {
@@ -68,7 +68,7 @@ fn write(events: &Receiver<QueuedEvent>, mut writer: impl Write, dropped: &Atomi
     let mut told = 0;
     loop {
         match events.recv_timeout(TELL) {
-            // a log that cannot be written has nobody to be told to
+            // a log that cannot be written has no place to report it
             Ok(QueuedEvent::Event(event)) => drop(writer.write_all(&event)),
             Ok(QueuedEvent::Flush(written)) => drop(written.try_send(())),
             Err(RecvTimeoutError::Timeout) => {}
@@ -121,7 +121,7 @@ mod tests {
 
     use super::*;
 
-    /// Hands on what is written once it may.
+    /// Passes the bytes on when the target is free.
     struct Pipe {
         may: Receiver<()>,
         written: Sender<Vec<u8>>,

@@ -1,7 +1,7 @@
-//! Counts exchanges by application, where the operator wants that.
+//! Counts exchanges by application, if the operator wants that.
 //!
-//! Series are made up to a bound; the applications that come later share one. So neither a scrape
-//! nor the memory grows with the number of applications.
+//! Series are made up to a bound, and later applications share one. So neither a scrape nor the
+//! memory grows with the number of applications.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +22,8 @@ pub struct ApplicationSeries(ReasonCounts);
 pub struct ApplicationRegistry {
     workers: usize,
     most: usize,
-    /// By application and owner. Asked once for each token that a worker does not know.
+    /// Series by application and owner. A worker looks here once for each token that it does not
+    /// know.
     known: Mutex<BTreeMap<[Arc<str>; 2], Arc<ApplicationSeries>>>,
     rest: Arc<ApplicationSeries>,
 }

@@ -32,7 +32,7 @@ pub struct ExpectedLoad {
     pub operation_methods: usize,
     pub listeners: usize,
     pub key_managers: usize,
-    /// Those of them that serve organizations which nobody listed.
+    /// The number of key managers that serve organizations which are not listed.
     pub templates: usize,
     /// Key managers and templates that are listed.
     pub judges: usize,
@@ -40,7 +40,7 @@ pub struct ExpectedLoad {
     pub applications: usize,
     /// Throttling policies, and backends with a hard limit.
     pub policies: usize,
-    /// Targets with TLS, whose certificates are seen.
+    /// The number of targets with TLS, whose certificates are observed.
     pub servers: usize,
     /// Files of certificates.
     pub certificates: usize,
@@ -54,7 +54,7 @@ pub struct ExpectedLoad {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FamilySeries {
     pub family: &'static str,
-    /// Without a cap.
+    /// The number of series without a cap.
     pub worst_case: usize,
     /// The number of series within `max_series`.
     pub capped: usize,

@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(super) struct Cell(AtomicU64);
 
 impl Cell {
-    /// For the one thread that owns this cell: a load and a store, no locked instruction. Two
-    /// threads would lose counts.
+    /// Adds, for the one thread that owns this cell: a load and a store, without a locked
+    /// instruction. Two threads would lose counts.
     pub(super) fn add(&self, amount: u64) {
         self.0.store(self.load().wrapping_add(amount), Ordering::Relaxed);
     }
 
-    /// For rare events, from any thread.
+    /// Adds from any thread, for rare events.
     pub(super) fn add_shared(&self, amount: u64) {
         self.0.fetch_add(amount, Ordering::Relaxed);
     }
@@ -28,7 +28,7 @@ impl Cell {
     }
 }
 
-/// The number of open things: everything that ever began, less everything that ever ended.
+/// The number of open objects: all that ever began, less all that ever ended.
 #[derive(Debug, Default)]
 pub(super) struct OpenCount {
     pub(super) began: Cell,

@@ -1,8 +1,8 @@
 //! Estimates how far an issuer's clock is ahead of the gateway's, from the tokens that it verifies.
 //!
-//! Nobody uses a token before it was issued. So a token that was issued "in ten seconds" proves
-//! that the issuer's clock is at least ten seconds ahead, and one that is ten seconds old proves
-//! nothing more than that it is at most ten seconds behind. The largest lead of a while is the best
+//! No client uses a token before it was issued. So a token that was issued "in ten seconds" proves
+//! that the issuer's clock is at least ten seconds ahead. A token that is ten seconds old proves
+//! only that the clock is at most ten seconds behind. The largest lead of a while is the best
 //! estimate: a lower bound that fresh tokens make sharp.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,8 @@ pub(super) struct ClockLead {
 }
 
 impl ClockLead {
-    /// A token that was just verified says that it was issued so many seconds from now.
+    /// Notes that the issuer of a token, which was just verified, issued it so many seconds from
+    /// now.
     pub(super) fn note(&self, seconds: i64) {
         self.note_at(self.begun.elapsed(), seconds);
     }
@@ -82,7 +83,7 @@ mod tests {
         lead.note_at(minutes(3), 12);
         lead.note_at(minutes(4), -3);
         assert_eq!(lead.seconds_at(minutes(4)), Some(12));
-        // the window before counts still
+        // the window before still counts
         lead.note_at(minutes(6), -2);
         assert_eq!(lead.seconds_at(minutes(9)), Some(12));
         assert_eq!(lead.seconds_at(minutes(11)), Some(-2));

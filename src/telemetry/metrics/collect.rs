@@ -342,7 +342,7 @@ pub(super) fn traces(out: &mut Exposition<'_>, counters: &TraceCounters) {
     out.write(&families::TRACE_COLLECTOR_UP, vec![sample([], up)]);
 }
 
-/// The last family: what the others could not take.
+/// Writes the last family: the labels that did not fit into the others.
 pub(super) fn overflow(out: &mut Exposition<'_>) {
     let capped = families::ALL.iter().filter(|family| family.capped());
     let samples = capped

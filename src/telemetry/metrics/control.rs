@@ -24,13 +24,13 @@ pub struct KeyManagerFacts {
     pub keys: u64,
     /// Grows whenever the usable keys change.
     pub generation: u64,
-    /// Since the keys were last fetched or confirmed; `None` if they never were.
+    /// The time since the keys were last fetched or confirmed; `None` if they never were.
     pub age_seconds: Option<f64>,
     /// Tokens can be verified now.
     pub usable: bool,
-    /// How long the last good keys are used.
+    /// The time for which the last good keys are used.
     pub keep_stale_seconds: f64,
-    /// The end of the server's certificate, as it was shown last.
+    /// The end of the server's certificate, as the server last showed it.
     pub certificate_until: Option<u64>,
     /// Fetches ever made, by result.
     pub fetches: Vec<(&'static str, u64)>,
@@ -44,7 +44,7 @@ pub struct KeyManagerFacts {
     pub rotation: Vec<(&'static str, u64)>,
 }
 
-/// Until when the certificates of one file are valid.
+/// The expiry of the certificates in one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateFacts {
     pub role: &'static str,
@@ -62,7 +62,7 @@ pub struct IdentityFacts {
     /// Requests refused together because their address is not in `trusted_proxies`.
     pub unlisted_proxy_refusals: u64,
     pub refusals: RefusalFacts,
-    /// APIs, operations, key managers and policies whose refusals are only observed.
+    /// The number of APIs, operations, key managers and policies whose refusals are only observed.
     pub observing: u64,
     /// Objects that a reload left out.
     pub quarantined: u64,
@@ -125,7 +125,7 @@ pub(super) struct Control {
 pub(super) struct StorePlace {
     pub(super) revision: u64,
     pub(super) up: bool,
-    /// When the store last said that nothing more is to be put into force.
+    /// The time at which the gateway last had everything of the store in force.
     pub(super) current_at: Instant,
 }
 
@@ -141,7 +141,7 @@ impl Control {
         }
     }
 
-    /// `None`: files alone say everything.
+    /// `None` if there is no store.
     pub(super) fn store(&self) -> Option<StorePlace> {
         *self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -16,7 +16,7 @@ pub(super) struct Exemplar {
     pub(super) at: UnixMillis,
 }
 
-/// By bucket.
+/// The exemplars of a histogram, by bucket.
 pub(super) type Exemplars = [Option<Exemplar>; BUCKETS];
 
 /// The exemplars of one worker. Few exchanges are traced, so a lock between the worker and a scrape

@@ -1,8 +1,10 @@
-//! From values to Prometheus' text format 0.0.4, with at most `max_series` series for each family.
+//! Writes values in Prometheus' text format 0.0.4, with at most `max_series` series for each
+//! family.
 //!
-//! The label sets that are seen first keep a series of their own for as long as they exist; those
-//! that come when the family is full are one series whose every label is `other`. Nothing moves
-//! between the two, and what has left `other` stays in its sum, so that counters never fall.
+//! The label sets that are seen first keep a series of their own for as long as they exist. Label
+//! sets that come when the family is full share one series whose every label is `other`. No label
+//! set moves between the two. A label set that disappears leaves its count in the sum of `other`,
+//! so counters never fall.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -27,7 +29,7 @@ pub(super) struct Caps {
 #[derive(Debug, Default)]
 struct Cap {
     named: HashSet<Labels>,
-    /// With their values at the last scrape.
+    /// Label sets that share `other`, with their values at the last scrape.
     unnamed: HashMap<Labels, SampleValue>,
     /// The counts under `other` of label sets that exist no more.
     gone: Option<SampleValue>,
@@ -47,7 +49,7 @@ impl<'a> Exposition<'a> {
         Self { caps, format, text: String::new() }
     }
 
-    /// One family at a time, so that a large one is not kept beside its text.
+    /// Writes one family at a time, so that a large one is not kept beside its text.
     pub(super) fn write(&mut self, family: &'static FamilyDefinition, samples: Vec<MetricSample>) {
         let samples = if family.capped() { self.caps.apply(family, samples) } else { samples };
         if samples.is_empty() {
@@ -98,7 +100,7 @@ impl Caps {
     }
 }
 
-/// Returns how many label sets fit into so many series, `other` among them. A histogram needs a
+/// Returns how many label sets fit into so many series, `other` included. A histogram needs a
 /// series for each bucket. There is always room for one.
 pub(super) fn label_sets(kind: MetricKind, max_series: usize) -> usize {
     (max_series / series_each(kind)).max(1)
@@ -166,7 +168,8 @@ impl Cap {
     }
 }
 
-/// Something may really be named `other`: then it and the rest share the series.
+/// Adds the series `other`. A label may really have that value: then it and the rest share the
+/// series.
 fn add_other(
     family: &FamilyDefinition,
     samples: &mut Vec<MetricSample>,

@@ -20,7 +20,7 @@ macro_rules! families {
                 family($name, $kind, &$labels, $scale, $help);
         )*
 
-        /// Every family, in the order of a scrape.
+        /// All families, in the order of a scrape.
         pub(super) static ALL: &[&FamilyDefinition] = &[$(&$constant,)*];
     };
 }

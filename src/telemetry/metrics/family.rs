@@ -1,4 +1,4 @@
-//! What is told of a metric besides its values.
+//! The facts about a metric besides its values.
 
 /// One family of the scrape.
 #[derive(Debug)]
@@ -34,18 +34,18 @@ pub(super) enum Scale {
     Apis,
     /// API x refusal that can be observed.
     Observed,
-    /// Application x reason, where they are counted.
+    /// Application x reason, if exchanges are counted by application.
     Applications,
     /// So many for each listener.
     Listeners(usize),
     KeyManagers,
     /// Key manager x fetch result.
     Fetches,
-    /// Key manager x what came of a question about a token.
+    /// Key manager x outcome of an introspection.
     Questions,
     /// Key manager x reason why a key is not usable.
     Skips,
-    /// Key manager x what came of waiting for keys.
+    /// Key manager x outcome of waiting for keys.
     Waits,
     /// Key manager x state of a key in a rotation.
     KeyStates,

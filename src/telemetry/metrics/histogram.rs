@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::cell::Cell;
 
-/// Upper bounds, inclusive: from what a request costs on loopback to the default response timeout.
+/// Upper bounds, inclusive: from the time of a request on loopback to the default response timeout.
 const BOUNDS: [Duration; BOUND_COUNT] = [
     Duration::from_micros(500),
     Duration::from_millis(1),
@@ -25,15 +25,16 @@ const BOUNDS: [Duration; BOUND_COUNT] = [
 
 const BOUND_COUNT: usize = 15;
 
-/// The buckets with that of what exceeds every bound.
+/// The number of buckets, including the one above all bounds.
 pub(super) const BUCKETS: usize = BOUND_COUNT + 1;
 
-/// The buckets with `+Inf`, `_sum` and `_count`: what one histogram adds to a scrape.
+/// The number of series that one histogram adds to a scrape: the buckets with `+Inf`, `_sum` and
+/// `_count`.
 pub(super) const HISTOGRAM_SERIES: usize = BOUND_COUNT + 3;
 
 #[derive(Debug, Default)]
 pub(super) struct HistogramCells {
-    /// The last is for what exceeds every bound.
+    /// The last one counts durations above all bounds.
     buckets: [Cell; BUCKETS],
     nanoseconds: Cell,
 }
@@ -51,7 +52,7 @@ pub(super) fn bucket_of(duration: Duration) -> usize {
 }
 
 impl HistogramCells {
-    /// By the owning worker only.
+    /// Counts a duration, on the owning worker only.
     pub(super) fn observe(&self, duration: Duration) {
         if let Some(bucket) = self.buckets.get(bucket_of(duration)) {
             bucket.add(1);
@@ -59,7 +60,7 @@ impl HistogramCells {
         self.nanoseconds.add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX));
     }
 
-    /// From any thread, for what is rare.
+    /// Counts a duration from any thread, for rare events.
     pub(super) fn observe_shared(&self, duration: Duration) {
         if let Some(bucket) = self.buckets.get(bucket_of(duration)) {
             bucket.add_shared(1);
@@ -83,7 +84,7 @@ impl HistogramTotals {
         self.nanoseconds = self.nanoseconds.wrapping_add(other.nanoseconds);
     }
 
-    /// Returns what was counted since an earlier moment.
+    /// Returns the counts since an earlier moment.
     pub(super) fn less(&self, before: &Self) -> Self {
         let mut less = *self;
         for (count, before) in less.buckets.iter_mut().zip(&before.buckets) {

@@ -18,13 +18,13 @@ use super::sample::{Label, MetricSample, SampleValue};
 /// The state of the revocations, asked at each scrape.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RevocationFacts {
-    /// By kind.
+    /// The number of revocations in force, by kind.
     pub held: Vec<(&'static str, u64)>,
     pub bytes: u64,
-    /// By kind and by where they came from.
+    /// The number of applied revocations, by kind and origin.
     pub applied: Vec<(&'static str, &'static str, u64)>,
     pub expired: u64,
-    /// Not taken, for there were too many.
+    /// The number of revocations that were refused because the list was full.
     pub full: u64,
     pub journal_failures: u64,
     /// Found damaged, at the start or while running.
@@ -34,7 +34,7 @@ pub struct RevocationFacts {
     pub channel: Option<ChannelFacts>,
 }
 
-/// The state of the channel to the other gateways, asked at each scrape.
+/// The state of the channel to the other gateways, read at each scrape.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ChannelFacts {
     pub up: bool,
@@ -88,7 +88,7 @@ impl IntrospectionCounters {
         self.questions.began.add_shared(1);
     }
 
-    /// Also when the asker left.
+    /// Counts the end of a question, also if the asker has left.
     pub fn ended(&self) {
         self.questions.ended.add_shared(1);
     }
@@ -103,7 +103,7 @@ impl IntrospectionCounters {
         self.duration.observe_shared(took);
     }
 
-    /// No answer that can be read, or no place to ask from.
+    /// Counts a question without a readable answer, or without an address to ask.
     pub fn unavailable(&self, took: Duration) {
         self.unavailable.add_shared(1);
         self.duration.observe_shared(took);
@@ -122,7 +122,7 @@ impl IntrospectionCounters {
         self.breaker_refused.add_shared(1);
     }
 
-    /// An answer had so many members in another form than RFC 7662's.
+    /// Counts the members of an answer whose form differs from RFC 7662's.
     pub fn odd_members(&self, count: u64) {
         self.odd_members.add_shared(count);
     }
@@ -133,7 +133,7 @@ impl IntrospectionCounters {
     }
 }
 
-/// All key managers that are asked.
+/// All key managers with introspection.
 #[derive(Debug, Default)]
 pub(super) struct Introspections {
     known: Mutex<BTreeMap<Arc<str>, Weak<IntrospectionCounters>>>,

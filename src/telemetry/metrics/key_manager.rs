@@ -1,4 +1,4 @@
-//! Counts the exchanges of each key manager, and what they tell of it ahead of trouble.
+//! Counts the exchanges of each key manager, and early signs of trouble.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -22,7 +22,7 @@ const FOREIGN_KEY_LOG_MILLIS: u64 = 60_000;
 pub struct KeyManagerSeries {
     requests: ReasonCounts,
     foreign_keys: Cell,
-    /// When the next log line about a foreign key may be written.
+    /// The time from which the next log line about a foreign key is allowed.
     next_line: Cell,
     clock_lead: ClockLead,
 }
@@ -42,7 +42,7 @@ impl KeyManagerSeries {
         self.requests.record(worker, reason);
     }
 
-    /// Notes when a token was issued whose signature was just checked.
+    /// Notes the time of issue of a token whose signature was just checked.
     pub fn token_issued(&self, at: UnixSeconds, now: UnixSeconds) {
         let seconds = |time: UnixSeconds| i64::try_from(time.0).unwrap_or(i64::MAX);
         self.clock_lead.note(seconds(at).saturating_sub(seconds(now)));
@@ -115,7 +115,7 @@ pub(super) fn judged(out: &mut Exposition<'_>, live: &Live) {
     out.write(&families::ISSUER_CLOCK_LEAD, leads.collect());
 }
 
-/// A day of seconds is far within what a double holds.
+/// the seconds of a day are far within the precision of a double
 #[allow(clippy::cast_precision_loss, reason = "at most a day of seconds")]
 fn signed(seconds: i64) -> f64 {
     seconds as f64

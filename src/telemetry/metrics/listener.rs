@@ -28,7 +28,8 @@ pub enum TlsFailure {
     Timeout,
     /// The client closed or reset the connection.
     Closed,
-    /// No common version, suite or protocol, a bad certificate, or not TLS at all.
+    /// TLS failed: no common version, suite or protocol, a bad certificate, or bytes that are not
+    /// TLS.
     Protocol,
 }
 
@@ -57,7 +58,7 @@ impl ListenerSeries {
         }
     }
 
-    /// So many connections may be open.
+    /// Sets the limit of open connections.
     pub fn set_limit(&self, connections: usize) {
         self.limit.set(connections as u64);
     }

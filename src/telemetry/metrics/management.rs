@@ -1,4 +1,5 @@
-//! Counts what happens on the management listener: who was let in, and what was changed.
+//! Counts the events of the management listener: the callers that were admitted, and the changes
+//! that they made.
 
 use super::cell::{Cell, OpenCount};
 use super::collect::{as_f64, sample};
@@ -11,7 +12,7 @@ use super::sample::Label;
 pub enum SignIn {
     Succeeded,
     Failed,
-    /// Not looked at: too many were wrong before, or too many wait.
+    /// Not checked, because too many attempts failed before, or too many wait.
     Refused,
 }
 
@@ -22,7 +23,7 @@ pub enum SignUp {
     Refused,
 }
 
-/// The kind of a change that somebody made.
+/// The kind of a change by an operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ManagementCall {
     Reload,
@@ -93,7 +94,7 @@ impl ManagementCounters {
         self.errands_refused.add_shared(1);
     }
 
-    /// Counts a change that somebody was let in for; `done`: whether it took effect.
+    /// Counts a change by an admitted caller; `done` tells whether it took effect.
     pub fn changed(&self, change: ManagementCall, done: bool) {
         let cells = if done { &self.done } else { &self.failed };
         if let Some(cell) = cells.get(change as usize) {

@@ -1,4 +1,4 @@
-//! A family in the OpenMetrics format 1.0.0: what the library of the text format cannot write, for
+//! A family in the OpenMetrics format 1.0.0. The library of the text format cannot write it, since
 //! it knows no exemplars.
 
 use std::fmt::Write;
@@ -72,7 +72,7 @@ fn braced(labels: &str) -> String {
     if labels.is_empty() { String::new() } else { format!("{{{labels}}}") }
 }
 
-/// A string in which nothing ends the line or the quotes.
+/// A string in which no character ends the line or the quotes.
 struct Escaped<'t>(&'t str);
 
 impl std::fmt::Display for Escaped<'_> {

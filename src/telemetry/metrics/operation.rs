@@ -26,9 +26,9 @@ pub struct Measured<'a> {
     pub reason: Reason,
     /// The refusal that was only observed.
     pub observed: Option<Reason>,
-    /// From the request head to the end of the answer.
+    /// The time from the request head to the end of the answer.
     pub total: Duration,
-    /// The part of it spent on the backend; `None` if none was asked.
+    /// The time spent on the backend; `None` if it was not asked.
     pub backend: Option<Duration>,
     pub received_bytes: u64,
     pub sent_bytes: u64,
@@ -67,14 +67,14 @@ pub(super) struct ApiTotals {
     pub(super) received_bytes: u64,
     pub(super) sent_bytes: u64,
     pub(super) exemplars: Exemplars,
-    /// In the order of [`Reason::OBSERVABLE`].
+    /// The counts in the order of [`Reason::OBSERVABLE`].
     pub(super) observed: [u64; Reason::OBSERVABLE.len()],
 }
 
 /// The counts of an operation for one method, summed over all workers.
 #[derive(Debug)]
 pub(super) struct MethodTotals {
-    /// By [`Reason::index`]; nothing at [`Reason::Forwarded`].
+    /// The counts by [`Reason::index`]; [`Reason::Forwarded`] has none.
     pub(super) reasons: [u64; Reason::COUNT],
     /// Forwarded answers by [`super::status`] cell.
     pub(super) forwarded: [u64; STATUS_CELLS],
@@ -141,7 +141,8 @@ impl OperationSeries {
         self.api.record(worker, exchange);
     }
 
-    /// The sum over all workers for a position in [`METHODS`]; `None` if no worker saw that method.
+    /// Returns the sum over all workers for a position in [`METHODS`]; `None` if no worker saw that
+    /// method.
     pub(super) fn totals(&self, method: usize) -> Option<MethodTotals> {
         let mut sum: Option<MethodTotals> = None;
         for cells in self.workers.iter().filter_map(|methods| methods.get()?.get(method)?.get()) {
@@ -191,7 +192,8 @@ impl ApiSeries {
 }
 
 impl ReasonStatuses {
-    /// `None` as long as nothing ended so, or only in this moment.
+    /// Returns `None` until an exchange has ended with this reason; one that ends in this moment
+    /// may be missed.
     pub(super) fn status(&self, reason: Reason) -> Option<u16> {
         self.0.get(reason.index())?.load(Ordering::Relaxed).checked_sub(1)
     }

@@ -11,7 +11,7 @@ pub(super) struct ReasonCounts {
     workers: Box<[OnceLock<Box<ReasonCells>>]>,
 }
 
-/// By [`Reason::index`]. Aligned like the cells of operations.
+/// The counts by [`Reason::index`], aligned like the cells of operations.
 #[derive(Debug)]
 #[repr(align(128))]
 struct ReasonCells([Cell; Reason::COUNT]);

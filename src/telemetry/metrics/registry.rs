@@ -10,7 +10,7 @@ use super::operation::{ApiSeries, OperationSeries, ReasonStatuses};
 pub(super) struct Registry {
     workers: usize,
     statuses: Arc<ReasonStatuses>,
-    /// For compiling a snapshot and for scrapes; no request ever waits here.
+    /// Locked to compile a snapshot and for scrapes; no request ever waits here.
     known: Mutex<KnownSeries>,
 }
 
@@ -19,7 +19,7 @@ struct KnownSeries {
     apis: BTreeMap<[Arc<str>; 2], Weak<ApiSeries>>,
     operations: BTreeMap<[Arc<str>; 3], Weak<OperationSeries>>,
     listeners: BTreeMap<Arc<str>, Weak<ListenerSeries>>,
-    /// When so many operations are known, those that are gone are forgotten.
+    /// The number of known operations at which unused ones are forgotten.
     tidy_at: usize,
 }
 

@@ -7,7 +7,7 @@ use super::exemplars::Exemplars;
 use super::family::Combine;
 use super::histogram::HistogramTotals;
 
-/// The label value of what did not get a series.
+/// The label value of series beyond the cap.
 pub(super) const OTHER: &str = "other";
 
 /// A label's value.
@@ -23,7 +23,7 @@ pub(super) type Labels = Box<[Label]>;
 pub(super) struct MetricSample {
     pub(super) labels: Labels,
     pub(super) value: SampleValue,
-    /// Of a histogram, where exchanges are traced.
+    /// The exemplars of a histogram, if exchanges are traced.
     pub(super) exemplars: Option<Box<Exemplars>>,
 }
 

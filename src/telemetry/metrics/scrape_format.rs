@@ -10,7 +10,7 @@ pub enum ScrapeFormat {
 }
 
 impl ScrapeFormat {
-    /// Chooses the format that weighs more; the text format if neither is named.
+    /// Chooses the format with the higher weight; the text format if neither is named.
     pub fn accepted(accept: &str) -> Self {
         let (mut open, mut text) = (0, 0);
         for range in accept.split(',') {
@@ -43,7 +43,7 @@ impl ScrapeFormat {
     }
 }
 
-/// Reads a quality, 0 to 1 with at most three decimals; 0 where it is none.
+/// Reads a quality, 0 to 1 with at most three decimals; a text that is no quality counts as 0.
 fn thousandths(quality: &str) -> u16 {
     let (whole, decimals) = quality.split_once('.').unwrap_or((quality, ""));
     let digits = decimals.bytes().all(|byte| byte.is_ascii_digit());

@@ -1,8 +1,8 @@
-//! Statistics of applications: what became of their requests over the last hour and day, by API.
+//! Statistics of applications: the outcomes of their requests over the last hour and day, by API.
 //!
-//! A worker counts in cells of its own and takes no lock for it: it looks a pair of application and
-//! API up once for each token. The control side adds what was counted since the last time to
-//! [`history`], and answers from there. Pairs beyond a bound are counted together.
+//! A worker counts in cells of its own and takes no lock for it. It looks a pair of application and
+//! API up once for each token. The control side adds the new counts to [`history`], and answers
+//! from there. Pairs beyond a bound are counted together.
 
 mod history;
 
@@ -36,16 +36,16 @@ struct CallSeries {
 #[derive(Debug)]
 #[repr(align(128))]
 struct CallCells {
-    /// By [`Reason::index`].
+    /// The counts by [`Reason::index`].
     reasons: [Cell; Reason::COUNT],
-    /// Of what was forwarded: a refusal says nothing about the time that an API takes.
+    /// The latency of forwarded requests; a refusal says nothing about the time that an API takes.
     latency: HistogramCells,
 }
 
 /// The counts that a token's calls of one API go to.
 #[derive(Debug)]
 pub struct CountedCalls {
-    /// A later API is never taken for it: even a weak reference keeps its place in memory.
+    /// A weak reference keeps the API's place in memory, so no later API can be mistaken for it.
     api: Weak<ApiSeries>,
     series: Arc<CallSeries>,
 }
@@ -59,7 +59,7 @@ pub struct CallPair {
     pub version: Arc<str>,
 }
 
-/// What became of the requests of one pair.
+/// The outcomes of the requests of one pair.
 #[derive(Debug, Clone)]
 pub struct CallReport {
     pub pair: CallPair,
@@ -73,10 +73,10 @@ pub struct CallStatistics {
     workers: usize,
     most: usize,
     clock: Arc<dyn Clock>,
-    /// Asked once for each token and API that a worker does not know.
+    /// A worker looks here once for each token and API that it does not know.
     known: Mutex<BTreeMap<CallPair, Arc<CallSeries>>>,
     rest: Arc<CallSeries>,
-    /// For the control side alone.
+    /// Used by the control side alone.
     histories: Mutex<BTreeMap<CallPair, CallHistory>>,
 }
 
@@ -118,8 +118,7 @@ impl CallStatistics {
         CountedCalls { api, series }
     }
 
-    /// Adds what was counted since the last time to the histories, and forgets pairs without a
-    /// request of the last day.
+    /// Adds the new counts to the histories, and forgets pairs without a request of the last day.
     pub fn settle(&self) {
         self.settle_at(self.clock.moment());
     }
@@ -143,7 +142,7 @@ impl CallStatistics {
         });
     }
 
-    /// Returns what became of the requests of each pair that is wanted.
+    /// Returns the outcomes of the requests of each wanted pair.
     pub fn report(&self, wanted: impl Fn(&CallPair) -> bool) -> Vec<CallReport> {
         let now = self.clock.moment();
         self.settle_at(now);

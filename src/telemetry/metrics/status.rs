@@ -10,7 +10,7 @@ const REGISTERED: [u16; 63] = [
     505, 506, 507, 508, 510, 511,
 ];
 
-/// One cell for each registered status, and the last for all others.
+/// The number of cells: one for each registered status, and the last for all others.
 pub(super) const STATUS_CELLS: usize = REGISTERED.len() + 1;
 
 /// The cell of a status.
@@ -18,7 +18,7 @@ pub(super) fn cell_of(status: u16) -> usize {
     REGISTERED.binary_search(&status).unwrap_or(REGISTERED.len())
 }
 
-/// The status of a cell; `None` for the cell of all others.
+/// Returns the status of a cell, or `None` for the cell of all others.
 pub(super) fn status_of(cell: usize) -> Option<u16> {
     REGISTERED.get(cell).copied()
 }

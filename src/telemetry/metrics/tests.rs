@@ -1,4 +1,4 @@
-//! What a scrape says of what was counted.
+//! The text of a scrape, from known counts.
 
 #![allow(
     clippy::float_cmp,

@@ -88,7 +88,7 @@ impl fmt::Debug for CounterSource {
 /// A policy's name and level.
 type PolicyLabels = (Arc<str>, &'static str);
 
-/// All policies that a snapshot has.
+/// All policies of a snapshot.
 #[derive(Debug, Default)]
 pub(super) struct PolicyRegistry {
     known: Mutex<BTreeMap<PolicyLabels, Weak<PolicySeries>>>,

@@ -31,12 +31,12 @@ impl WorkerCounters {
         self.requests.began.add(1);
     }
 
-    /// Also when the client hung up.
+    /// Counts the end of a request, also if the client hung up.
     pub fn request_ended(&self) {
         self.requests.ended.add(1);
     }
 
-    /// A response whose backend ended the body early.
+    /// Counts a response whose backend ended the body early.
     pub fn response_truncated(&self) {
         self.truncated_responses.add(1);
     }
@@ -77,7 +77,7 @@ impl WorkerCounters {
         self.backend_reused.add(1);
     }
 
-    /// All streams of an HTTP/2 backend are taken, and a request waits.
+    /// Counts a request that waits because all streams of an HTTP/2 backend are taken.
     pub fn backend_stream_awaited(&self) {
         self.backend_stream_waits.add(1);
     }
@@ -102,7 +102,7 @@ impl WorkerCounters {
         self.backend_idle.set(connections);
     }
 
-    /// From any thread: a panic hook runs wherever the panic was.
+    /// Counts a panic, from any thread, since a panic hook runs on the thread of the panic.
     pub fn panicked(&self) {
         self.panics.add_shared(1);
     }

@@ -36,7 +36,7 @@ pub struct TraceCounters {
 }
 
 impl TraceCounters {
-    /// The collector accepted so many spans.
+    /// Counts spans that the collector accepted.
     pub fn exported(&self, spans: usize) {
         self.exported.fetch_add(spans as u64, Ordering::Relaxed);
     }

@@ -16,7 +16,7 @@ use crate::model::reason::Reason;
 /// The gateway as its spans name it.
 #[derive(Debug, Clone)]
 pub struct TraceResource {
-    /// One process among all.
+    /// The id of one process among all.
     pub instance: String,
     pub host: String,
 }
@@ -188,7 +188,7 @@ fn client_span<'e>(exchange: &'e ExchangeSpans, backend: &'e ClientSpan, began: 
 }
 
 fn known(method: &Method) -> Option<&'static str> {
-    // the names of the constants, whose text would be borrowed from the exchange
+    // the names of the constants: their values would be borrowed from the exchange
     const NAMES: [&str; 9] =
         ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"];
     let position = KNOWN_METHODS.iter().position(|known| known == method)?;

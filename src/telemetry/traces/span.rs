@@ -68,7 +68,7 @@ pub struct ClientSpan {
     pub duration: Duration,
     /// `host:port` of the target that answered.
     pub target: Option<String>,
-    /// `None`: none answered.
+    /// `None` if no backend answered.
     pub status: Option<u16>,
 }
 

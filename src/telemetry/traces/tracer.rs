@@ -40,7 +40,7 @@ pub struct TracerParts {
     counters: Arc<TraceCounters>,
 }
 
-/// One worker's tracer; not for several threads.
+/// The tracer of one worker; not for several threads.
 pub struct Tracer {
     parts: TracerParts,
     /// 128 random bits of the process, moved on with each id.
@@ -54,7 +54,7 @@ pub struct ExchangeTrace {
     pub trace: TraceId,
     parent: Option<SpanId>,
     sampled: bool,
-    /// `None`: the gateway does not trace, and passes the client's context on.
+    /// `None` if the gateway does not trace; it passes the client's context on.
     own: Option<OwnSpans>,
 }
 
@@ -66,8 +66,8 @@ struct OwnSpans {
 }
 
 impl TracerParts {
-    /// `share`: of traces that nobody has decided on yet, 0 to 1. An exchange that takes as long as
-    /// `slow` is exported in any case.
+    /// `share` is the share of traces to record, 0 to 1, unless a service in front has decided. An
+    /// exchange that takes as long as `slow` is exported in any case.
     pub fn new(share: f64, slow: Duration, counters: Arc<TraceCounters>) -> (Self, SpanReceiver) {
         let (queue, receiver) = channel(QUEUED_BUFFERS);
         (Self { threshold: threshold(share), slow, queue, counters }, receiver)
@@ -124,7 +124,7 @@ impl Tracer {
         }
     }
 
-    /// Hands over what is kept; for the worker's tick, and before it ends.
+    /// Hands over the kept exchanges. The worker calls it on its tick and at its end.
     pub fn flush(&self) {
         self.hand_over(&mut self.pending.borrow_mut());
     }
@@ -167,13 +167,13 @@ impl ExchangeTrace {
         self.sampled
     }
 
-    /// The context that the backend gets; `None`: the client's, as it is.
+    /// Returns the context for the backend; `None` leaves the client's as it is.
     pub fn for_backend(&self) -> Option<TraceContext> {
         let own = self.own.as_ref()?;
         Some(TraceContext { trace: self.trace, span: own.backend, sampled: self.sampled })
     }
 
-    /// Notes a wait. The first ones are kept.
+    /// Notes a wait. Only the first ones are kept.
     pub fn waited(&mut self, wait: impl FnOnce() -> ChildSpan) {
         if let Some(own) = &mut self.own
             && own.waits.len() < MOST_WAITS
@@ -187,7 +187,7 @@ impl ExchangeTrace {
         self.parent
     }
 
-    /// Gives away the ids of the exchange's and the backend's span, and the waits.
+    /// Returns the ids of the exchange's and the backend's span, and the waits.
     pub fn into_own(self) -> Option<(SpanId, SpanId, Vec<ChildSpan>)> {
         self.own.map(|own| (own.server, own.backend, own.waits))
     }
@@ -200,7 +200,7 @@ impl fmt::Debug for TracerParts {
 }
 
 impl fmt::Debug for Tracer {
-    /// Without the exchanges that wait.
+    /// Leaves the waiting exchanges out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tracer").field("parts", &self.parts).finish_non_exhaustive()
     }

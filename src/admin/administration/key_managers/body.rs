@@ -184,7 +184,7 @@ pub(super) fn without_nulls(value: &mut Value) {
 }
 
 impl std::fmt::Debug for KeyManagerBody {
-    /// Without the connector settings, of which some are secret.
+    /// Leaves out the connector settings, of which some are secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let properties = self.additional_properties.as_ref().map(|own| (own.len(), MASK));
         f.debug_struct("KeyManagerBody")

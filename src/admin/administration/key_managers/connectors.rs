@@ -3,7 +3,7 @@
 
 use crate::model::key_manager::KeyManagerType;
 
-/// What a secret is shown as. A client that sends it back keeps the secret.
+/// The text in place of a secret. A client that sends it back keeps the secret.
 pub(super) const MASK: &str = "*****";
 
 /// The settings of one type.
@@ -35,7 +35,7 @@ pub(super) enum FieldForm {
 /// The use that the gateway has for a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FieldRole {
-    /// `credentials.username` of the key manager: who asks for introspection and registration.
+    /// `credentials.username` of the key manager: the client of introspection and registration.
     User,
     /// `credentials.password`.
     Password,
@@ -190,7 +190,7 @@ const fn connector(
     Connector { kind, display_name, fields }
 }
 
-/// All types, as a form lists them.
+/// All types, in the order of a form.
 pub(super) static CONNECTORS: [Connector; 12] = [
     connector(KeyManagerType::Wso2Is, "WSO2 Identity Server", &NAME_AND_PASSWORD),
     connector(KeyManagerType::Wso2Is7, "WSO2 Identity Server 7", &IDENTITY_SERVER),

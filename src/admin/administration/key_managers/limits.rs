@@ -21,7 +21,7 @@ pub(super) fn missing_settings(names: &[&str]) -> Refused {
     Refused::new(StatusCode::BAD_REQUEST, 901_401, message, description)
 }
 
-/// Returns a text without space around it; `None` if it is empty.
+/// Returns a string without surrounding space; `None` if it is empty.
 pub(super) fn trimmed(
     field: &str,
     text: Option<&str>,

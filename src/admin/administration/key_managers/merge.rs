@@ -1,4 +1,5 @@
-//! Replaces a kept key manager by a new form of it, without losing what the form cannot say.
+//! Replaces a kept key manager by a new form of it, without losing keys that the form does not
+//! have.
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -13,7 +14,7 @@ use crate::admin::state::Admin;
 use crate::model::secret::Secret;
 use crate::store::{Record, SecretPlace};
 
-/// The keys of the declared form that WSO2's form says. All others (such as `audiences`) came with
+/// The keys of the declared form that WSO2's form has. All others (such as `audiences`) came with
 /// an import, and stay.
 const SAID: [&str; 18] = [
     "name",

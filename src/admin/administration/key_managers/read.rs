@@ -82,7 +82,7 @@ fn unknown_type(kind: &str) -> Refused {
     Refused::new(StatusCode::BAD_REQUEST, 901_400, "Key Manager Type not configured", description)
 }
 
-/// Refuses what WSO2's definition has and the gateway does not do.
+/// Refuses functions of WSO2's definition that the gateway does not have.
 fn refuse_functions_that_are_missing(body: &KeyManagerBody) -> Result<(), Refused> {
     let refused = |description: &str| Err(Refused::bad_request(description));
     match body.token_type.as_deref() {
@@ -183,8 +183,8 @@ fn certificates(
 }
 
 fn flags(body: &KeyManagerBody, declared: &mut Map<String, Value>) {
-    // WSO2's defaults, but for out-of-band provisioning: a body without it comes from a client that
-    // knows no such switch
+    // WSO2's defaults, except for out-of-band provisioning: a body without it comes from a client
+    // that knows no such switch
     let flags = [
         ("enabled", body.enabled.unwrap_or(true)),
         ("token_generation", body.enable_token_generation.unwrap_or(false)),
@@ -199,7 +199,7 @@ fn flags(body: &KeyManagerBody, declared: &mut Map<String, Value>) {
     }
 }
 
-/// Keeps what is given back as it came.
+/// Returns the members that are shown as they were sent.
 fn kept(body: &KeyManagerBody, extra: &mut Map<String, Value>) -> Result<(), Refused> {
     // it is for exchanged tokens alone
     if let Some(alias) = trimmed("alias", body.alias.as_deref(), MOST_TEXT)? {
@@ -215,7 +215,7 @@ fn kept(body: &KeyManagerBody, extra: &mut Map<String, Value>) -> Result<(), Ref
     Ok(())
 }
 
-/// Refuses a key manager that lacks what its tokens are judged by, and a switched-on function
+/// Refuses a key manager without the settings that judge its tokens, and a switched-on function
 /// without its endpoint.
 fn require(declared: &Map<String, Value>) -> Result<(), Refused> {
     let on = |function: &str| match function {

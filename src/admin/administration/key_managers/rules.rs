@@ -79,7 +79,8 @@ fn permissions_of(body: &PermissionsBody) -> Result<Value, Refused> {
     Ok(json!({ "type": kind, "roles": roles }))
 }
 
-/// Refuses what is no regular expression by itself: what is put around it must stay around it.
+/// Refuses a text that is no complete regular expression: the gateway's additions must stay around
+/// it.
 fn expression(text: &str) -> Result<(), Refused> {
     Pattern::new(text).map(drop).map_err(|_| {
         Refused::bad_request("`tokenValidation.value` has a text that is no regular expression")
@@ -94,7 +95,7 @@ fn rule(entry: &TokenValidationBody) -> Result<Option<Value>, Refused> {
     }
     let value = entry.value.as_ref().unwrap_or(&Value::Null);
     match (entry.kind.as_deref(), value) {
-        // a line of the portal's form that nobody filled in
+        // a line of the portal's form that was left empty
         (None | Some(""), Value::Null) => Ok(None),
         (Some("REFERENCE"), Value::String(pattern)) if !pattern.is_empty() => {
             texts::prose("tokenValidation.value", pattern, MOST_TEXT)?;

@@ -97,7 +97,7 @@ fn certificates(record: &Record) -> Option<CertificatesBody> {
             let sent = record.extra.get("pemValue").and_then(Value::as_str);
             ("PEM", Some(sent.map_or_else(|| pem_value::encoded(pem), str::to_owned)))
         }
-        // files of the gateway's machine: their names are nobody's business
+        // names of files on the gateway's machine are not shown
         (None, None) if text("pem").is_some() => ("PEM", None),
         (None, None) => ("JWKS", None),
     };
@@ -114,7 +114,7 @@ fn claim_mapping(record: &Record) -> Vec<ClaimMappingBody> {
     .collect()
 }
 
-/// Returns what was sent, or WSO2's form of `token_handling`.
+/// Returns the sent entries, or WSO2's form of `token_handling`.
 fn token_validation(record: &Record) -> Vec<TokenValidationBody> {
     let sent = record.extra.get("tokenValidation").cloned();
     if let Some(Ok(sent)) = sent.map(serde_json::from_value) {

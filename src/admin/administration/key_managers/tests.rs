@@ -207,7 +207,7 @@ fn a_bad_field_is_named() {
         (json!({ "tokenValidation": [{ "type": "CUSTOM" }] }), 400, "tokenValidation"),
         (json!({ "tokenValidation": [{ "type": "JWT", "value": "x" }] }), 400, "tokenValidation"),
         (json!({ "tokenValidation": [{ "type": "REFERENCE" }] }), 400, "tokenValidation"),
-        // an expression must stay within what is put around it
+        // an expression must stay within the gateway's additions
         (
             json!({ "tokenValidation": [{ "type": "REFERENCE", "value": "a)|(?:b" }] }),
             400,

@@ -104,7 +104,7 @@ fn same_parts(key: &str, template: &str) -> bool {
     parts.eq(wanted)
 }
 
-/// Writes the rule of a policy; nothing for one whose key WSO2 has no words for.
+/// Writes the rule of a policy; nothing for a key that WSO2's language cannot express.
 pub(super) fn shown(declared: &Map<String, Value>) -> (String, String) {
     let text = |key: &str| declared.get(key).and_then(Value::as_str).unwrap_or_default();
     let template: Vec<_> = text("key")

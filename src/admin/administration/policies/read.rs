@@ -15,7 +15,7 @@ const MOST_DESCRIPTION: usize = 1024;
 
 const MOST_ATTRIBUTES: usize = 100;
 
-/// The role that everybody has at WSO2.
+/// The role that every user has at WSO2.
 const EVERYONE: &str = "Internal/everyone";
 
 /// A policy as it will be kept.
@@ -153,8 +153,8 @@ fn sent(body: &PolicyBody, extra: &mut Map<String, Value>) {
     extra.insert("sent".to_owned(), json!(figures));
 }
 
-/// Reads the figures that were sent, for showing them. `None` if they no longer say what is
-/// declared, because somebody imported the policy.
+/// Reads the figures as they were sent, to show them. `None` if they no longer match the declared
+/// limit, because the policy was imported.
 pub(super) fn as_sent(
     level: PolicyLevel,
     declared: &Map<String, Value>,

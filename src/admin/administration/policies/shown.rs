@@ -81,7 +81,7 @@ pub(super) fn built_in_policies() -> impl Iterator<Item = Object> {
     built_in().map(|policy| Object::declared(record(&policy), BUILT_IN.to_owned()))
 }
 
-/// The id that a policy of this name has if nobody gave it one.
+/// Returns the id of a policy of this name that was given none.
 pub(super) fn derived_id(name: &str) -> Uuid {
     let id = ObjectId::declared(ObjectKind::ThrottlingPolicy, name);
     Uuid::try_parse(&id.to_string()).unwrap_or_default()

@@ -18,7 +18,7 @@ use crate::model::key_manager::{
 use crate::model::names::{KeyManagerName, KeyManagerSlot};
 use crate::model::provenance::Provenance;
 
-/// One `[[key_managers]]`: with braces in its issuer, it is a template.
+/// One `[[key_managers]]`; a template if its issuer has braces.
 pub(super) enum Declared {
     KeyManager(Box<KeyManager>),
     Template(Box<KeyManagerTemplate>),
@@ -115,7 +115,7 @@ fn identity(name: &Placed<&str>, table: &Table<'_>, identities: &Identities) -> 
     identity
 }
 
-/// Returns the source of the keys. A key manager whose server confirms every token needs none.
+/// Returns the source of the keys. A key manager needs none if its server confirms every token.
 fn keys(
     table: &Table<'_>,
     sources: &Sources,

@@ -27,7 +27,7 @@ use crate::model::network::NetworkRule;
 pub(super) struct DeclaredKeyManagers {
     pub(super) key_managers: Vec<KeyManager>,
     pub(super) templates: Vec<KeyManagerTemplate>,
-    /// What the defaults say about fetching.
+    /// The defaults for fetching.
     pub(super) fetch: Fetch,
 }
 
@@ -101,7 +101,7 @@ impl KeyManagerReader<'_> {
         self.found.key_managers.push(built);
     }
 
-    /// Reads the organizations of a template. A disabled one serves none.
+    /// Reads the organizations of a template. A disabled template serves none.
     fn template(&mut self, mut template: KeyManagerTemplate, table: &Table<'_>) {
         let listed = organizations::expand(table, &template, &self.references.identities);
         let rule = organizations::rule(table, &template);

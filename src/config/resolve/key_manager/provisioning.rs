@@ -18,7 +18,7 @@ pub(super) fn provisioning(table: &Table<'_>) -> KeyProvisioning {
     }
 }
 
-/// Reads as whom the gateway makes clients.
+/// Reads the credentials with which the gateway registers clients.
 pub(super) fn registration(
     table: &Table<'_>,
     sources: &Sources,
@@ -44,7 +44,7 @@ fn permissions(table: &Table<'_>) -> KeyPermissions {
     let roles = table.texts("roles").unwrap_or_default();
     let roles: Vec<_> = roles.iter().map(|role| role.value.to_owned()).collect();
     let kind = table.needed("type").and_then(|_| table.choice("type", PERMISSION_TYPES));
-    // what is wrong is reported, and nobody may until it is right
+    // the error is reported, and permission is refused until it is corrected
     let Some(kind) = kind else { return KeyPermissions::Allow(Vec::new()) };
     match (kind, roles.is_empty()) {
         ("public", true) => KeyPermissions::Public,

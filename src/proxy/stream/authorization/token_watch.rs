@@ -1,8 +1,9 @@
-//! Watches what vouches for the token of a stream: the key that signed it, the server that was
-//! asked about it, or both.
+//! Watches the proofs behind the token of a stream: the key that signed it, the server that called
+//! it active, or both.
 //!
 //! Looks at keys only when the key manager has new ones. Asks the server again when its last answer
-//! ends, at most a few questions at a time of one key manager; a stream waits for its turn.
+//! expires. Each key manager gets a few of these questions at a time, and a stream waits for its
+//! turn.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The server is ended in the middle of writes: no acknowledged write is lost, and none is there by
-//! half.
+//! The server is killed in the middle of writes: no acknowledged write is lost, and none is there
+//! by half.
 
 use std::sync::atomic::AtomicUsize;
 
@@ -11,7 +11,7 @@ use crate::store::suite::{key, subscription};
 /// Writers at once.
 const WRITERS: usize = 4;
 
-/// Writes until the server is gone, and returns what was acknowledged.
+/// Writes until the server is gone, and returns the acknowledged writes.
 async fn write_until_the_end(store: Arc<PostgresStore>, count: Arc<AtomicUsize>) -> Vec<Uuid> {
     let mut acknowledged = Vec::new();
     // far more than are made before the end

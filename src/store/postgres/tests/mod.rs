@@ -1,4 +1,4 @@
-//! The suite on a real server, and what only a server can do.
+//! The suite on a real server, and the properties that only a server has.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -19,8 +19,8 @@ const DATABASE: &str = "PORTCULLIS_TEST_DATABASE";
 /// Writers at once, so that commits are shared.
 const WRITERS: usize = 8;
 
-/// The other half of [`no_acknowledged_write_is_lost_when_the_process_is_killed`]: writes, and says
-/// so after each acknowledgment.
+/// The other half of [`no_acknowledged_write_is_lost_when_the_process_is_killed`]: writes, and
+/// reports each acknowledgment.
 #[test]
 #[ignore = "runs in a process of its own, which is killed"]
 fn writes_until_it_is_killed() {

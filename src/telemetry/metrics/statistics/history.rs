@@ -12,22 +12,22 @@ const SHORT_SLOTS: u64 = 12;
 const LONG_SLOT: Duration = Duration::from_hours(1);
 const LONG_SLOTS: u64 = 24;
 
-/// Everything that was ever counted for a pair.
+/// All counts of a pair since it was first seen.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CallTotals {
     pub(super) reasons: [u64; Reason::COUNT],
     pub(super) latency: HistogramTotals,
 }
 
-/// What became of requests in a window of time.
+/// The outcomes of requests in a window of time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CallWindow {
-    /// Without those that are zero.
+    /// The counts by reason, without zeros.
     reasons: Vec<(Reason, u64)>,
     latency: HistogramTotals,
 }
 
-/// How long forwarded requests took. A quantile lies between the bounds of its bucket.
+/// The durations of forwarded requests. A quantile lies between the bounds of its bucket.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CallLatency {
     pub count: u64,
@@ -57,7 +57,7 @@ impl CallTotals {
         self.reasons.iter().sum()
     }
 
-    /// Returns what was counted since an earlier moment.
+    /// Returns the counts since an earlier moment.
     fn since(&self, before: Option<&Self>) -> CallWindow {
         let old = |reason: Reason| {
             before
@@ -84,7 +84,7 @@ impl CallWindow {
         self.reasons.iter().copied().filter(|(reason, _)| *reason != Reason::Forwarded).collect()
     }
 
-    /// `None` if nothing was forwarded.
+    /// Returns `None` if no request was forwarded.
     pub fn latency(&self) -> Option<CallLatency> {
         let count = self.latency.count();
         let mean = self.latency.sum().as_nanos().checked_div(u128::from(count))?;
@@ -110,7 +110,7 @@ impl CallWindow {
 }
 
 impl CallHistory {
-    /// Adds what was counted since the last time.
+    /// Adds the counts since the last time.
     pub(super) fn add(&mut self, now: Moment, totals: &CallTotals) {
         let counts = totals.since(self.before.as_deref());
         for (slots, length, most) in

@@ -1,4 +1,4 @@
-//! At most so many series, and no count falls for it.
+//! The cap on series, and that no count falls because of it.
 
 use http::Method;
 
@@ -34,7 +34,8 @@ fn a_full_family_sums_the_rest_and_stays_so() {
     assert_eq!(full.one("portcullis_requests_total", &other), 7.0);
     assert_eq!(overflow(&full, "portcullis_requests_total"), 7.0);
 
-    // what was summed goes; its share of the sum does not, and what has a name keeps it
+    // a summed label set disappears, but its share of the sum stays, and a named one keeps its
+    // series
     drop(late);
     operations.truncate(4);
     let newest = metrics.operation("a", "1", "/new");
@@ -171,8 +172,8 @@ fn exercise(metrics: &Metrics) -> Held {
     (operations, listeners, introspections, policies, every_judge(metrics))
 }
 
-/// Every method, status and reason on three operations of two APIs and on the requests that matched
-/// none.
+/// Counts every method, status and reason on three operations of two APIs, and on requests that
+/// matched none.
 fn every_exchange(metrics: &Metrics) -> Vec<Arc<OperationSeries>> {
     let labels = [
         ("a", "/1"),
@@ -203,7 +204,7 @@ fn every_exchange(metrics: &Metrics) -> Vec<Arc<OperationSeries>> {
     operations
 }
 
-/// Every reason, and a token that was verified.
+/// Counts every reason, and a token that was verified.
 fn every_judge(metrics: &Metrics) -> [Arc<KeyManagerSeries>; 2] {
     let judges = [metrics.key_manager("is7"), metrics.key_manager("okta")];
     for judge in &judges {

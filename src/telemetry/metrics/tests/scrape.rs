@@ -84,7 +84,8 @@ impl Scrape {
         self.0.iter().filter(|(found, ..)| found == name || family_of(found) == name).count()
     }
 
-    /// Every counter and bucket of `earlier` that is still there is at least as large now.
+    /// Checks that every counter and bucket of `earlier` that still exists is at least as large
+    /// now.
     #[track_caller]
     pub(super) fn assert_not_below(&self, earlier: &Self) {
         let now: BTreeMap<_, _> =
