@@ -37,12 +37,12 @@ pub struct Deadlines {
 
 #[derive(Debug)]
 struct DeadlineEntry {
-    /// In ticks; `u64::MAX` is never.
+    /// The tick; `u64::MAX` stands for never.
     at: u64,
     waker: Option<Waker>,
 }
 
-/// One deadline; dropping it takes it back.
+/// One deadline; dropping it cancels it.
 #[derive(Debug)]
 pub struct Deadline {
     deadlines: Rc<Deadlines>,

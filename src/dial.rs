@@ -20,7 +20,7 @@ use tokio::time::sleep;
 /// as a failure.
 pub const NEXT_ATTEMPT: Duration = Duration::from_millis(250);
 
-/// One attempt that is under way.
+/// One attempt in progress.
 type Attempt = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
 
 /// Attempts that run beside each other. Dropping it gives up all of them.
@@ -29,7 +29,7 @@ pub struct Race {
     attempts: Vec<(SocketAddr, Attempt)>,
 }
 
-/// The next thing that happened in a [`Race`].
+/// The next event of a [`Race`].
 #[derive(Debug)]
 pub enum RaceStep {
     Connected(SocketAddr, TcpStream),

@@ -34,12 +34,12 @@ impl AcceptedTypes {
     fn takes(&self, kind: &str) -> bool {
         let family = kind.split_once('/').map_or(kind, |(family, _)| family);
         let ranges = [kind.to_owned(), format!("{family}/*"), "*/*".to_owned()];
-        ranges.iter().find_map(|range| self.weight_of(range)).unwrap_or(false)
+        ranges.iter().find_map(|range| self.wants(range)).unwrap_or(false)
     }
 
     /// Tells whether the client wants this range; `None` if it does not name the range. A field
     /// that cannot be read accepts everything.
-    fn weight_of(&self, range: &str) -> Option<bool> {
+    fn wants(&self, range: &str) -> Option<bool> {
         self.0.iter().find_map(|field| {
             let Ok(text) = field.to_str() else { return Some(true) };
             text.split(',').filter(|own| essence(own) == range).map(is_wanted).next()

@@ -1,4 +1,4 @@
-//! Reads a body as JSON, and maps what is wrong with it to WSO2's error body.
+//! Reads a body as JSON, and maps its faults to WSO2's error body.
 
 use std::convert::Infallible;
 
@@ -13,8 +13,9 @@ use crate::admin::json_text::{repeated_member, told};
 use crate::admin::plain_object::listed_field;
 use crate::admin::refused::Refused;
 
-/// A JSON body, or the fault in one that cannot be read, which names the field. The handler
-/// reads it when it knows that the caller may call: who may not, learns nothing of the form.
+/// A JSON body, or the fault in one that cannot be read, which names the field. The handler reads
+/// it after it has checked the caller's scopes, so a caller without them learns nothing of the
+/// form.
 #[derive(Debug)]
 pub(super) struct JsonBody<T>(Result<T, Refused>);
 
@@ -126,8 +127,8 @@ fn too_long() -> Refused {
     Refused::plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 1 MiB")
 }
 
-/// Writes whole numbers such as `5.0` as integers, which they are in JSON Schema and for many
-/// clients. Returns nothing for a body that is no JSON.
+/// Writes whole numbers such as `5.0` as integers, because JSON Schema and many clients take them
+/// for integers. Returns nothing for a body that is not JSON.
 fn with_integers(body: &[u8]) -> Option<Vec<u8>> {
     let mut document: Value = serde_json::from_slice(body).ok()?;
     make_integers(&mut document);

@@ -1,4 +1,4 @@
-//! The proof that somebody signed in, with what they may do.
+//! The proof that a user signed in, with the user's roles.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use crate::store::Author;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) IpAddr);
 
-/// Somebody who signed in. Only [`access`](super::access) makes one.
+/// A user who signed in. Only [`access`](super::access) makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     pub name: String,
@@ -48,12 +48,12 @@ impl Caller {
         Err(Refused::new(StatusCode::FORBIDDEN, 900_910, "Access denied", description))
     }
 
-    /// Whether the caller may see and change what belongs to others.
+    /// Tells whether the caller may see and change objects of others.
     pub fn is_administrator(&self) -> bool {
         self.scopes.holds("apim:admin")
     }
 
-    /// Whether an object of this owner and these groups is the caller's own.
+    /// Tells whether an object of this owner and these groups is the caller's own.
     pub fn owns(&self, owner: Option<&str>, groups: &[String]) -> bool {
         self.is_administrator()
             || owner == Some(self.name.as_str())

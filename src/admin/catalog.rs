@@ -1,4 +1,4 @@
-//! Everything that the API shows and changes: what files declare and what the store keeps.
+//! The objects that the API shows and changes: those of files and those of the store.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -51,7 +51,7 @@ pub struct Catalog {
     live: mpsc::Sender<LiveRequest>,
 }
 
-/// What a caller asks of any change: `?dryRun=true`, `?wait=fleet`.
+/// Options that every change accepts: `?dryRun=true`, `?wait=fleet`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WriteOptions {
     pub dry_run: bool,
@@ -61,7 +61,7 @@ pub struct WriteOptions {
 /// A change that is kept, or that would be.
 #[derive(Debug, Clone)]
 pub struct Committed {
-    /// `None`: the call was only a preview.
+    /// `None` if the call was only a preview.
     pub revision: Option<u64>,
     /// The records as they are now, in the order of the changes; nothing for a deleted one.
     pub records: Vec<Record>,
@@ -70,7 +70,7 @@ pub struct Committed {
     pub pending: Vec<String>,
 }
 
-/// Why a change was not made.
+/// The reason for which a change was not made.
 #[derive(Debug)]
 pub enum WriteRefused {
     /// The store refuses: a handler gives it WSO2's code.
@@ -92,7 +92,7 @@ impl Catalog {
         &*self.store
     }
 
-    /// What files declare.
+    /// Returns the objects of files.
     pub fn declared(&self) -> Arc<DeclaredObjects> {
         self.declared.load_full()
     }
@@ -104,7 +104,7 @@ impl Catalog {
         Ok(self.store.get(kind, id).await?.map(Object::kept))
     }
 
-    /// Finds an object by the unique name that [`Record::name`] tells of.
+    /// Finds an object by its unique name ([`Record::name`]).
     pub async fn named(&self, kind: Kind, name: &str) -> Result<Option<Object>, StoreError> {
         if let Some(declared) = self.find_declared(kind, |record| record.name == name) {
             return Ok(Some(declared));
@@ -164,7 +164,7 @@ impl Catalog {
         Ok(counts)
     }
 
-    /// Returns all objects of a kind of which there are few, by name.
+    /// Returns all objects of a kind with few objects, by name.
     pub async fn all(&self, kind: Kind) -> Result<Vec<Object>, StoreError> {
         let mut objects = self.every(Query::of(kind)).await?;
         objects.sort_by(|one, other| one.record.name.cmp(&other.record.name));
@@ -243,7 +243,7 @@ impl Catalog {
         Ok(Committed { revision, records: written.records, preview, pending })
     }
 
-    /// Names objects outside the store in the audit log: what became of them at their servers.
+    /// Notes the fate of objects outside the store, at their servers, in the audit log.
     pub async fn note(
         &self,
         caller: &Caller,
@@ -255,7 +255,7 @@ impl Catalog {
         self.store.write(write).await.map(drop)
     }
 
-    /// Asks the publisher what a change would do.
+    /// Asks the publisher for the effects of a change.
     pub async fn preview(
         &self,
         changes: Vec<Change>,
@@ -344,7 +344,7 @@ fn matches(query: &Query, record: &Record) -> bool {
 }
 
 impl Committed {
-    /// Adds the headers that tell the revision and who does not have it yet. The answer of a dry
+    /// Adds the headers with the revision and the gateways that lag behind it. The answer of a dry
     /// run becomes a preview.
     pub fn respond(&self, response: impl IntoResponse) -> Response {
         let mut response = response.into_response();

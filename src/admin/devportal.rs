@@ -5,11 +5,10 @@
 //! `exporting` and `importing` with `archive` and `import_parts`; `map_keys` with
 //! `existing_client`; `generate_keys` with `wish`, `regulatory` and `property_faults`;
 //! `oauth_keys`, `generate_token` and `client_secrets` with `key` (its form) and `own_key`;
-//! `clients` (authorization servers) with `server_scopes`, `created` (what is kept of a client
-//! there), `created_keys` (what is changed there), `removing` (clients of a deleted application)
-//! and `unused_scopes`; `subscriptions` and `subscribing` with `subscription`; `apis` with `api`,
-//! `policies`, `key_managers` with `roles` (who may use them),
-//! `settings`.
+//! `clients` (authorization servers) with `server_scopes`, `created` (the record of a client
+//! there), `created_keys` (changes of it), `removing` (clients of a deleted application) and
+//! `unused_scopes`; `subscriptions` and `subscribing` with `subscription`; `apis` with `api`,
+//! `policies`, `key_managers` with `roles` (permissions), `settings`.
 
 mod api;
 pub(super) mod apis;

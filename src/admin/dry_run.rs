@@ -11,13 +11,13 @@ use crate::admin::live::Preview;
 #[derive(Debug, Clone)]
 pub(super) struct DryRun(pub(super) Preview);
 
-/// Puts the answer that the call would have had beside what it would do. The status is 200 and no
-/// header tells of an object, because there is none.
+/// Puts the answer that the call would have had beside its effects. The status is 200 and no header
+/// names an object, because none was made.
 pub(super) async fn told(mut response: Response) -> Response {
     let Some(DryRun(preview)) = response.extensions_mut().remove::<DryRun>() else {
         return response;
     };
-    // a body of ours is in memory already, so this neither waits nor fails
+    // the gateway's own body is in memory already, so this neither waits nor fails
     let body = response.into_body().collect().await;
     let body = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let result: Value = serde_json::from_slice(&body).unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Entity tags: `If-Match` against lost updates, `If-None-Match` against needless answers.
 //!
-//! A tag is the revision of the record. What shows parts of other records too appends their state
-//! after a hyphen; `If-Match` compares the revision alone.
+//! A tag is the revision of the record. If an answer shows parts of other records too, their state
+//! follows after a hyphen. `If-Match` compares the revision alone.
 
 use std::convert::Infallible;
 
@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use crate::admin::object::Object;
 use crate::admin::refused::Refused;
 
-/// The revisions that a caller relies on; `None` if any will do.
+/// The revisions that a caller relies on; `None` accepts any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct IfMatch(Option<Vec<u64>>);
 
@@ -22,7 +22,7 @@ pub(super) struct IfMatch(Option<Vec<u64>>);
 pub(super) struct IfNoneMatch(Vec<String>);
 
 impl IfMatch {
-    /// Returns the revision to expect in the store: the object's as it was read, so that nobody's
+    /// Returns the revision to expect in the store: that of the object as it was read, so that no
     /// change between reading and writing is lost.
     pub(super) fn expect(&self, object: &Object) -> Result<Option<u64>, Refused> {
         let revision = object.record.revision;
@@ -66,7 +66,7 @@ fn listed(headers: &HeaderMap, name: &HeaderName) -> Option<Vec<String>> {
     Some(texts.flat_map(|line| line.split(',')).map(|tag| tag.trim().to_owned()).collect())
 }
 
-/// A weak tag, or one that is none of ours, matches nothing.
+/// A weak or foreign tag matches nothing.
 fn revision(tag: &str) -> Option<u64> {
     let inner = tag.strip_prefix('"')?.strip_suffix('"')?;
     inner.split_once('-').map_or(inner, |(revision, _)| revision).parse().ok()

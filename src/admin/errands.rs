@@ -1,5 +1,5 @@
-//! Work at other servers that is finished although its caller has left: half of it would leave a
-//! client there that nobody knows. A gateway that ends waits for them within `drain_timeout`.
+//! Calls to other servers that are finished although their caller has left: half of one would leave
+//! an unknown client there. A gateway that stops waits for them within `drain_timeout`.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -41,7 +41,7 @@ impl Errands {
         Self { tasks: Mutex::default(), places, counters }
     }
 
-    /// Does something to its end, and returns what came of it if the caller still waits.
+    /// Runs a call to its end, and returns the result if the caller still waits.
     pub(super) async fn finish<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Refused>> + Send + 'static,

@@ -8,8 +8,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 /// The longest fault that is told: one that repeats a value of the body may be as long as that.
 const MOST_FAULT: usize = 400;
 
-/// Says which member stands twice in an object of this JSON text: two readers must not read two
-/// bodies. A text that is no JSON has none.
+/// Returns a member that stands twice in an object of this JSON text, because two readers could
+/// read two bodies. Returns none for a text that is not JSON.
 pub(super) fn repeated_member(text: &[u8]) -> Option<String> {
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     let fault = OnceEach.deserialize(&mut deserializer).err()?;

@@ -1,4 +1,4 @@
-//! The other side of the API: the publisher, which checks a change before it is kept and puts it
+//! The publisher as the API sees it: it checks a change before the change is stored, and puts it
 //! into force afterwards.
 
 use std::fmt;
@@ -29,11 +29,11 @@ pub enum LiveRequest {
 pub enum PreviewDetail {
     /// Problems and warnings, before a change is made.
     Check,
-    /// Also who would gain or lose access, for somebody who reads it.
+    /// Includes the callers who would gain or lose access.
     Access,
 }
 
-/// What a change would do.
+/// The effects of a change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Preview {
     /// Warnings of the configuration compiler.
@@ -42,7 +42,7 @@ pub struct Preview {
     pub access: Vec<String>,
 }
 
-/// Why a change cannot come into force.
+/// The reason for which a change cannot come into force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreviewProblem {
     pub message: String,
@@ -58,12 +58,12 @@ impl fmt::Display for PreviewProblem {
     }
 }
 
-/// What files declare, for reading: replaced with each reload.
+/// The objects of files, for reading; replaced with each reload.
 #[derive(Debug, Clone, Default)]
 pub struct DeclaredObjects {
-    /// Everything but applications.
+    /// All objects except applications.
     pub objects: Vec<Object>,
-    /// Applications with their keys and subscriptions, of which there may be many.
+    /// Applications with their keys and subscriptions; there may be many.
     pub applications: Vec<Object>,
     pub portal: PortalSettings,
     /// Calls to addresses that come by the API.
@@ -71,7 +71,7 @@ pub struct DeclaredObjects {
 }
 
 impl DeclaredObjects {
-    /// Those of one kind.
+    /// Returns the objects of one kind.
     pub(super) fn of(&self, kind: Kind) -> impl Iterator<Item = &Object> {
         let list = if kind.is_of_applications() { &self.applications } else { &self.objects };
         list.iter().filter(move |object| object.record.kind == kind)

@@ -1,19 +1,19 @@
-//! The REST API: what administrators, publishers and application developers do, in WSO2's shape.
+//! The REST API: the operations of administrators, publishers and application developers, in WSO2's
+//! shape.
 //!
-//! A handler reads the request into the store's records and back. It never touches the snapshot:
-//! [`catalog`] checks a change with the publisher, keeps it in the store, and waits until it is in
-//! force. A [`Caller`] is the proof that somebody signed in; each handler asks it for the scopes of
+//! A handler translates the request into the store's records and back. It never touches the
+//! snapshot: [`catalog`] checks a change with the publisher, stores it, and waits until it is in
+//! force. A [`Caller`] is the proof that a user signed in; each handler asks it for the scopes of
 //! its operation.
 //!
-//! The files: [`service`] (one request), [`state`] (what handlers work with), [`caller`] and
-//! [`access`] (who calls, and with which scopes), [`catalog`] with [`object`] and [`live`] (what is
-//! declared and what is kept), [`dry_run`] (the answer of a preview),
-//! [`refused`] (WSO2's error body), [`paging`], [`query`], [`body`](mod@body) with [`json_text`],
-//! [`plain_object`] and [`yaml_text`], [`acceptable`], [`addresses`], [`entity_tag`],
-//! [`object_id`], [`texts`] (rules for names), [`timestamp`], [`errands`] (work at authorization
-//! servers). Then one folder for each of
-//! WSO2's APIs: [`administration`], [`devportal`], [`publisher`], and [`portcullis`] for what WSO2
-//! has no path for.
+//! The files: [`service`] (one request), [`state`] (shared by all handlers), [`caller`] and
+//! [`access`] (the caller and its scopes), [`catalog`] with [`object`] and [`live`] (the objects of
+//! files and store), [`dry_run`] (the answer of a preview), [`refused`] (WSO2's error body),
+//! [`paging`], [`query`], [`body`](mod@body) with [`json_text`], [`plain_object`] and
+//! [`yaml_text`], [`acceptable`], [`addresses`], [`entity_tag`], [`object_id`], [`texts`] (rules
+//! for names), [`timestamp`], [`errands`] (calls to authorization servers). Then one folder for
+//! each of WSO2's APIs: [`administration`], [`devportal`], [`publisher`]; [`portcullis`] has the
+//! operations without a path in WSO2.
 
 #![allow(dead_code, reason = "the publisher's API is still growing")]
 

@@ -19,7 +19,7 @@ impl Object {
         Self { record, declared_at: Some(place) }
     }
 
-    /// Refuses a change of an object that a file declares. `what` names its kind.
+    /// Refuses a change of an object of a file. `what` names its kind.
     pub(super) fn changeable(&self, what: &str) -> Result<(), Refused> {
         match &self.declared_at {
             Some(place) => Err(Refused::declared(what, place)),

@@ -1,9 +1,9 @@
 //! The API's own description: OpenAPI documents, served without sign-in.
 //!
-//! Each API has a file in YAML beside this one, written by hand, which says what is special to its
-//! operations. [`complete`] adds what all operations have in common (`common.yaml`), and
-//! [`short_schema`] spells the short names of types out. YAML readers read JSON, so
-//! `/swagger.yaml` is the same document as `/openapi.json`.
+//! Each API has a hand-written YAML file beside this one, with the special parts of its operations.
+//! [`complete`] adds the parts that all operations share (`common.yaml`), and [`short_schema`]
+//! expands the short names of types. YAML readers read JSON, so `/swagger.yaml` is the same
+//! document as `/openapi.json`.
 
 mod complete;
 mod pattern;
@@ -23,7 +23,7 @@ use serde_json::{Map, Value};
 use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
 
-/// One of our APIs.
+/// One of the gateway's APIs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DescribedApi {
     Access,

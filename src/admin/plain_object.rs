@@ -45,7 +45,7 @@ impl fmt::Display for FieldPlace<'_> {
     }
 }
 
-/// The field with a list; `None`: another fault, which the first reading would have found.
+/// The field with a list; `None` for another fault, which the first reading would have found.
 #[derive(Debug)]
 struct ListedField(Option<String>);
 

@@ -1,10 +1,10 @@
 //! WSO2's publisher API, v4: APIs with their operations, backends and life cycle.
 //!
-//! The files: `apis` with `one_api` (found, changed, answered with), `body` (WSO2's form), `read`
-//! (from it), `shown` (to it), `endpoints`, `operations`, `fields` and `defaults` (parts of it),
-//! `search` and `existing`; `lifecycle` with `state`; `revisions` with `revision`; `definitions`
-//! with `definition_form`, `definition` (read) and `definition_shown`; `subscriptions`; `scopes`
-//! with `shared_scope`; `lists`.
+//! The files: `apis` with `one_api` (finds an API for a call, changes it, answers with it), `body`
+//! (WSO2's form), `read` (from it), `shown` (to it), `endpoints`, `operations`, `fields` and
+//! `defaults` (parts of it), `search` and `existing`; `lifecycle` with `state`; `revisions` with
+//! `revision`; `definitions` with `definition_form`, `definition` (read) and `definition_shown`;
+//! `subscriptions`; `scopes` with `shared_scope`; `lists`.
 
 mod apis;
 mod body;
@@ -78,7 +78,7 @@ pub(super) fn router() -> Router<Arc<Admin>> {
         .merge(missing())
 }
 
-/// Refuses by its name what WSO2 has and a gateway does not need.
+/// Refuses by name the operations of WSO2 that a gateway does not need.
 fn missing() -> Router<Arc<Admin>> {
     lists::MISSING.into_iter().fold(Router::new(), |router, (path, what)| {
         let refuse = move |_caller: Caller| async move {

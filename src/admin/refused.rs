@@ -14,11 +14,11 @@ const BASIC: &str = "Basic realm=\"Portcullis\", charset=\"UTF-8\"";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
     pub status: StatusCode,
-    /// WSO2's code, or the HTTP status where WSO2 has none.
+    /// WSO2's code, or the HTTP status if WSO2 has none.
     pub code: u32,
     pub message: String,
     pub description: String,
-    /// Each fault on its own, where there are several.
+    /// Each fault on its own, if there are several.
     pub errors: Vec<ApiFault>,
     /// Seconds.
     pub retry_after: Option<u32>,

@@ -44,7 +44,7 @@ const PORTCULLIS: [&str; 1] = ["/api/portcullis/v1"];
 pub struct AdminService(Router);
 
 impl AdminService {
-    /// Whether the API has an operation at this path or below.
+    /// Tells whether the API has an operation at this path or below.
     pub fn serves(path: &str) -> bool {
         const PREFIXES: [&str; 4] =
             ["/api/am/", "/api/portcullis/", "/client-registration/", "/oauth2/"];
@@ -94,7 +94,7 @@ impl AdminService {
     }
 }
 
-/// Refuses what no operation can read: a path that is not UTF-8, a packed body.
+/// Refuses requests that no operation can read: a path that is not UTF-8, a compressed body.
 fn readable(parts: &Parts) -> Result<(), Refused> {
     if percent_decode_str(parts.uri.path()).decode_utf8().is_err() {
         return Err(Refused::bad_request("the path is not UTF-8"));
@@ -136,7 +136,7 @@ pub(super) fn router(admin: &Arc<Admin>) -> Router {
 /// Answers are documents of at most some MiB, so each is sent as one piece.
 async fn whole(response: Response<Body>) -> Response<Full<Bytes>> {
     let (mut parts, body) = response.into_parts();
-    // a body of ours is in memory already, so this neither waits nor fails
+    // the gateway's own body is in memory already, so this neither waits nor fails
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     if !parts.headers.contains_key(header::CACHE_CONTROL) {
         parts.headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -110,7 +110,7 @@ impl ApiStage {
         ApiAnswer { status: parts.status, headers: parts.headers, body }
     }
 
-    /// Calls as a user, by name and password; a body that is null is none.
+    /// Calls as a user, by name and password; a null body sends none.
     pub(super) async fn user(&self, user: &str, line: &str, body: &Value) -> ApiAnswer {
         let (name, password) = user.split_once(':').unwrap_or((user, "secret"));
         let credentials = basic(name, password);

@@ -1,4 +1,4 @@
-//! What handlers work with, and how a request proves its caller.
+//! The state that handlers share, and the proof of a caller.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use crate::snapshot::Snapshots;
 use crate::store::StoreKeys;
 use crate::telemetry::CallStatistics;
 
-/// What handlers work with.
+/// The state that handlers share.
 #[derive(Debug)]
 pub struct Admin {
     pub(super) catalog: Catalog,
     pub(super) access: ApiAccess,
     /// Encrypt the secrets that are kept.
     pub(super) keys: Arc<StoreKeys>,
-    /// `None`: this process serves no requests.
+    /// `None` if this process serves no requests.
     pub(super) statistics: Option<Arc<CallStatistics>>,
     /// The key managers in force, with their secrets opened.
     pub(super) snapshots: Option<Arc<Snapshots>>,

@@ -1,13 +1,13 @@
-//! Rules for texts that callers send: their lengths, and characters that nobody can see.
+//! Rules for strings of callers: their lengths, and invisible characters.
 
 use crate::admin::refused::Refused;
 
 /// The longest name in bytes, which is the model's limit: 100 characters of most scripts fit.
 const MOST_NAME_BYTES: usize = 256;
 
-/// Refuses a name that is blank, longer than `most` characters, has space around it, or holds a
-/// character that cannot be seen. Two names that look alike are two names; one that cannot be told
-/// from another on a screen is none.
+/// Refuses a name that is blank, longer than `most` characters, has space around it, or holds an
+/// invisible character. Names that look alike are allowed, but not names that differ in nothing
+/// visible.
 pub(super) fn name(field: &str, text: &str, most: usize) -> Result<(), Refused> {
     if text.trim().is_empty() {
         return Err(Refused::bad_request(format!("`{field}` is empty")));
@@ -20,8 +20,8 @@ pub(super) fn name(field: &str, text: &str, most: usize) -> Result<(), Refused> 
     foreign_id(field, text)
 }
 
-/// Refuses an id of another system that nobody could tell from another one on a screen: space
-/// around it, or a character that cannot be seen.
+/// Refuses an id of another system that differs in nothing visible from another id: one with space
+/// around it, or with an invisible character.
 pub(super) fn foreign_id(field: &str, text: &str) -> Result<(), Refused> {
     if text.trim() != text {
         return Err(Refused::bad_request(format!("`{field}` begins or ends with a space")));

@@ -30,7 +30,7 @@ pub(super) fn json_or_yaml(text: &[u8]) -> Result<Value, String> {
     Ok(read)
 }
 
-/// Reads a document. An error tells what is wrong with it, in words for its author.
+/// Reads a document. An error describes the fault in words for its author.
 pub(super) fn yaml(text: &str) -> Result<Value, String> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {

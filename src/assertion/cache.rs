@@ -12,11 +12,11 @@ use crate::assertion::caller::AssertedCaller;
 use crate::assertion::signer::Assertions;
 use crate::model::clock::{Moment, UnixSeconds};
 
-/// Backend JWTs that one worker remembers. Each is about a kilobyte.
+/// The number of backend JWTs that one worker remembers. Each is about a kilobyte.
 const CAPACITY: usize = 8192;
 
-/// Seconds before its end from which a backend JWT is not used again: the backend may be slow, or
-/// its clock ahead.
+/// The seconds before its end from which a backend JWT is not used again: the backend may be slow,
+/// or its clock ahead.
 const MARGIN: u64 = 30;
 
 type Key = [u8; 32];

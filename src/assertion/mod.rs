@@ -1,8 +1,8 @@
-//! Signs what the gateway says about itself and about its callers.
+//! Signs statements of the gateway about itself and about its callers.
 //!
-//! [`signer`] writes the backend JWT about a [`caller`], [`cache`] remembers those that were
-//! signed, and [`signing_key`] reads a private key. Never reads a request: the walk hands in what
-//! the decision found.
+//! [`signer`] writes the backend JWT about a [`caller`], [`cache`] remembers signed ones, and
+//! [`signing_key`] reads a private key. Never reads a request: the walk hands in the results of the
+//! decision.
 
 mod cache;
 mod caller;

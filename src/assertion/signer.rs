@@ -108,7 +108,7 @@ impl Assertions {
         expires: UnixSeconds,
     ) -> Value {
         let mut payload = Map::new();
-        // a client's claims first: what the gateway says stands over them
+        // a client's claims first, so that the gateway's own replace them
         for (name, value) in caller.claims.iter().filter(|(name, _)| !NOT_PASSED_ON.contains(name))
         {
             let mapped =

@@ -53,8 +53,7 @@ impl SigningKey {
         &self.jwk
     }
 
-    /// A JWT of these claims, under another name of the key where one is given. `None` if the key
-    /// fails.
+    /// Returns a JWT of these claims, with another key id if one is given. `None` if the key fails.
     pub fn sign(&self, claims: &Value, key_id: Option<&str>) -> Option<String> {
         let header = jsonwebtoken::Header {
             kid: Some(key_id.unwrap_or(&self.key_id).to_owned()),

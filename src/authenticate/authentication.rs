@@ -16,10 +16,8 @@ use crate::model::api::BindingRule;
 use crate::model::clock::UnixSeconds;
 use crate::snapshot::Snapshot;
 
-/// Judges a token for the API that was found.
-///
-/// The order is the one that WSO2's clients know: issuer, the API's list of key managers,
-/// signature, time, the other claims.
+/// Judges a token for the API that was found. The order is the one that WSO2's clients know:
+/// issuer, the API's list of key managers, signature, time, the other claims.
 pub fn authenticate(
     snapshot: &Snapshot,
     reception: &impl TokenReception,

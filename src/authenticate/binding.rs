@@ -1,8 +1,8 @@
-//! Checks that the sender of a bound token possesses what it is bound to: a client certificate (RFC
-//! 8705) or a key (RFC 9449).
+//! Checks that the sender of a bound token possesses its client certificate (RFC 8705) or its key
+//! (RFC 9449).
 //!
-//! Each request proves that anew. A token with a `cnf` that is not understood is refused: a binding
-//! that is not checked is none.
+//! Each request proves that anew. A token whose `cnf` is not understood is refused, because its
+//! binding would not be checked.
 
 use std::net::IpAddr;
 
@@ -28,7 +28,7 @@ pub enum Binding {
         /// The thumbprint of the key.
         key: Option<[u8; 32]>,
     },
-    /// Something that cannot be checked here.
+    /// A binding that cannot be checked here.
     Unknown,
 }
 
@@ -37,7 +37,7 @@ pub enum Binding {
 pub struct Evidence<'r> {
     /// The SHA-256 of the certificate that the TLS handshake proved.
     pub certificate: Option<[u8; 32]>,
-    /// The peer, which may be a proxy that is believed about certificates.
+    /// The peer, which may be a proxy that is trusted about certificates.
     pub peer: Option<IpAddr>,
     /// The client behind trusted proxies.
     pub client: Option<IpAddr>,
@@ -119,7 +119,7 @@ pub(super) fn prove(
     if proof.thumbprint == wanted { Ok(Some(proof)) } else { Err(BindingFault::OtherKey) }
 }
 
-/// Describes what `cnf` holds, for `explain`.
+/// Describes the content of `cnf`, for `explain`.
 pub fn describe(claims: &Claims) -> Option<String> {
     let confirmation = claims.get("cnf")?;
     let names = confirmation

@@ -1,7 +1,6 @@
-//! Bounds what a client can make the gateway do before anybody has vouched for it: check
-//! signatures, ask servers about tokens.
-//!
-//! Decides who is charged. The bounds are the operator's, and [`crate::budget`] keeps them.
+//! Bounds the work that a client can cause with unverified tokens: checking signatures, and asking
+//! servers. Decides which client is charged. The bounds are the operator's, and [`crate::budget`]
+//! keeps them.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,7 +18,7 @@ use crate::model::clock::Moment;
 pub struct Budgets {
     /// Signatures that were found bad (`limits.max_forged_tokens`).
     pub invalid_tokens: SourceBudgets,
-    /// Tokens that no server has vouched for (`limits.unknown_tokens`).
+    /// The budget for tokens that no server has called active (`limits.unknown_tokens`).
     pub unknown_tokens: Arc<UnknownTokens>,
     pub unlisted: UnlistedProxies,
 }
@@ -49,7 +48,7 @@ impl Budgets {
     ) -> ClaimedClient {
         let payer = ClaimedClient::of(client);
         match peer {
-            // the peer is not believed, or would have named another client
+            // the peer is not trusted, or would have named another client
             Some(peer) if peer == client => match headers.get("x-forwarded-for") {
                 Some(chain) => {
                     self.unlisted.see(peer);
@@ -63,7 +62,7 @@ impl Budgets {
 }
 
 impl Evidence<'_> {
-    /// `None` where nothing is known of the client.
+    /// Returns the client to charge; `None` if nothing is known of the client.
     pub(super) fn payer(&self, budgets: &Budgets) -> Option<ClaimedClient> {
         self.client.map(|client| budgets.payer(client, self.peer, self.headers))
     }

@@ -1,9 +1,9 @@
-//! Verdicts of tokens seen before: a lookup instead of a signature check.
+//! Verdicts on tokens seen before: a lookup instead of a signature check.
 //!
-//! One cache a worker, so nothing is shared and nothing is locked. The key is the whole token, byte
-//! for byte: no digest that could collide, no `jti` that two issuers may share. Bounded in bytes.
-//! Only verified tokens are kept, so forged ones cannot push good ones out; the caller checks at
-//! each use what a verdict is still worth.
+//! Each worker has its own cache, so nothing is shared and nothing is locked. The key is the whole
+//! token, byte for byte: no digest that could collide, no `jti` that two issuers may share. The
+//! cache is bounded in bytes. Only verified tokens are kept, so forged ones cannot push good ones
+//! out. The caller checks at each use whether a verdict still holds.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -32,7 +32,7 @@ type Verdicts =
 
 /// One worker's verdicts.
 pub struct TokenCache {
-    /// `None`: none is remembered.
+    /// `None` if no verdicts are remembered.
     verdicts: Option<RefCell<Verdicts>>,
     counters: Arc<WorkerCounters>,
     proofs: Arc<Proofs>,
@@ -40,12 +40,12 @@ pub struct TokenCache {
     budgets: Arc<Budgets>,
     /// The monotonic time, as coarse as the worker's ticks: no request reads a clock for it.
     moment: Cell<Moment>,
-    /// Tokens whose signature was found bad, with the keys that found it so: a client that repeats
-    /// one costs a lookup.
+    /// Tokens with a bad signature, with the keys that found it bad. A client that repeats one
+    /// costs a lookup.
     forged: RefCell<Cache<Mark, KeySetMark>>,
     /// The answer that a request waited for, where answers are not kept.
     answered: RefCell<Option<Answered>>,
-    /// The proof of the request that was just decided, which the other gateways have to hear of.
+    /// The proof of the request that was just decided, to be shared with the other gateways.
     claim: Cell<Option<ProofMark>>,
 }
 
@@ -55,12 +55,12 @@ pub struct Common {
     pub proofs: Arc<Proofs>,
     pub revocations: Arc<Revocations>,
     pub budgets: Arc<Budgets>,
-    /// The refusals that `explain` can be asked about by id.
+    /// The refusals that `explain` can find by id.
     pub refusals: Arc<Refusals>,
 }
 
 impl Common {
-    /// Makes knowledge that nobody else shares: for `explain`, tests and benches.
+    /// Makes a cache that shares nothing: for `explain`, tests and benches.
     pub fn alone() -> Self {
         Self {
             proofs: Arc::new(Proofs::new(&[0; 32])),
@@ -99,7 +99,7 @@ impl Lifecycle<Box<[u8]>, Rc<Verdict>> for EvictionCounter {
 }
 
 impl TokenCache {
-    /// Makes a cache of at most `bytes`, or none; what is `common` is everybody's.
+    /// Makes a cache of at most `bytes`, or none; all workers share `common`.
     pub fn new(bytes: u64, counters: Arc<WorkerCounters>, common: Common) -> Self {
         const USUAL_WEIGHT: u64 = 2560;
         let Common { proofs, revocations, budgets, refusals: _ } = common;
@@ -195,7 +195,7 @@ impl TokenCache {
         &self.proofs
     }
 
-    /// A verdict that `stands`: one that does not is none, and makes room for the next.
+    /// Finds a verdict that still holds by `stands`. A verdict that does not is removed.
     pub(super) fn find(
         &self,
         token: &[u8],

@@ -1,5 +1,5 @@
-//! The names of a token's application, which outlive the snapshot, with what is found by them once
-//! for each token.
+//! The names of a token's application, which outlive the snapshot, and the results of looking them
+//! up once for each token.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub struct CallerNames {
     custom: Cell<Option<(CustomName, Fingerprint)>>,
 }
 
-/// The things that the name of a custom policy's counter depends on, besides the token.
+/// The facts that the name of a custom policy's counter depends on, besides the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CustomName {
     /// The generation of the limits.
@@ -82,7 +82,7 @@ impl CallerNames {
         calls.push(found);
     }
 
-    /// The fingerprint by which counters know the application, made once for each token.
+    /// Returns the fingerprint by which counters know the application, made once for each token.
     pub fn fingerprint(&self, keys: KeySpace) -> Fingerprint {
         if let Some((_, known)) = self.counted.get().filter(|(space, _)| *space == keys) {
             return known;
@@ -92,7 +92,8 @@ impl CallerNames {
         made
     }
 
-    /// The fingerprint of a custom policy's key, made again where it is another one than the last.
+    /// Returns the fingerprint of a custom policy's key. It is made again if the key is not the
+    /// last one.
     pub fn custom(&self, name: CustomName, make: impl FnOnce() -> Fingerprint) -> Fingerprint {
         if let Some((_, known)) = self.custom.get().filter(|(known, _)| *known == name) {
             return known;

@@ -48,8 +48,8 @@ pub(super) fn shown(
     read(text, header.format).map(Some).ok_or(BindingFault::UnreadableCertificate)
 }
 
-/// Tells whether a trusted proxy's request names two certificates, of which one is not its own
-/// word.
+/// Tells whether a trusted proxy's request names two certificates, one of which the proxy did not
+/// write.
 pub fn is_told_twice(peer: IpAddr, headers: &HeaderMap, proxies: &TrustedProxies) -> bool {
     proxies.certificate.as_ref().is_some_and(|header| {
         headers.get_all(&header.name).iter().nth(1).is_some() && proxies.include(peer)
@@ -132,7 +132,7 @@ fn of_hexadecimal(text: &str) -> Option<Digest> {
     bytes.filter(|_| rest.is_empty())?.try_into().ok()
 }
 
-/// Splits at separators outside of quotes; `None` if a quote does not end.
+/// Splits at separators outside of quotes; `None` if a quote is not closed.
 fn split_unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
     let (mut quoted, mut escaped) = (false, false);
     let parts = text

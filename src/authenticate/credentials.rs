@@ -1,7 +1,7 @@
 //! The bearer token in a request's head (RFC 6750 section 2.1).
 //!
-//! Decides what counts as a credential: one field of the API's authorization header, with the
-//! scheme `Bearer` or `DPoP` in any case. Never takes a token from the query or the body.
+//! A credential is one field of the API's authorization header, with the scheme `Bearer` or `DPoP`
+//! in any case. Reads no query and no body.
 
 use http::HeaderMap;
 
@@ -32,7 +32,7 @@ impl std::fmt::Debug for Credential<'_> {
     }
 }
 
-/// Finds the token of a request, or the reason why there is none to judge.
+/// Finds the token of a request, or the reason for which there is none to judge.
 pub fn credential<'h>(
     headers: &'h HeaderMap,
     header: &str,

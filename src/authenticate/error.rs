@@ -32,7 +32,7 @@ pub enum AuthenticateError {
     Unanswered {
         key_manager: Arc<CompiledKeyManager>,
         why: Arc<str>,
-        /// Seconds until a server is asked again; `None` where one was asked.
+        /// Seconds until a server is asked again; `None` if one was asked.
         retry_after: Option<u32>,
     },
     #[error(

@@ -1,4 +1,4 @@
-//! Judges a token that nobody has judged before: finds its key manager by exactly its issuer, and
+//! Judges a token without a remembered verdict: finds its key manager by exactly its issuer, and
 //! checks it.
 
 use std::sync::Arc;
@@ -22,8 +22,8 @@ use crate::model::key_manager::TokenValidation;
 use crate::model::rate::Rate;
 use crate::snapshot::{Snapshot, Unlisted};
 
-/// Finds the verdict on a token, or judges it. A client that sends too many invalid tokens has none
-/// of its unknown ones judged.
+/// Finds the verdict on a token, or judges it. If a client sends too many invalid tokens, its
+/// unknown ones are refused without a check.
 pub(super) fn find_or_judge(
     snapshot: &Snapshot,
     reception: &impl TokenReception,
@@ -42,7 +42,7 @@ pub(super) fn find_or_judge(
             .map_err(|rejection| AuthenticateError::token(key_manager, rejection))?;
         return Ok(Principal::new(verdict));
     }
-    // before anything is spent on a token of somebody who forges them
+    // before any work is done for a client that forges tokens
     let client = evidence.payer(cache.budgets());
     let limit = client.zip(snapshot.settings.limits.max_forged_tokens.map(Rate::a_minute));
     let (budgets, moment) = (cache.budgets(), cache.moment());
@@ -93,7 +93,7 @@ fn judge(
             take_template(reception, &template)?;
             return Err(unopened(template, unverified.issuer().unwrap_or_default(), cache));
         }
-        // a JWS of nobody's issuer is opaque to the gateway
+        // a JWS of an unknown issuer is opaque to the gateway
         Err(
             unknown @ (AuthenticateError::UnknownIssuer { .. }
             | AuthenticateError::IssuerNotLearned { .. }),
@@ -123,7 +123,8 @@ fn judge(
     verify(&key_manager, unverified, token, cache, now)
 }
 
-/// Tells what is missing before an organization of a template can judge a token.
+/// Returns the question that must be answered before an organization of a template can judge a
+/// token.
 fn unopened(template: Arc<CompiledTemplate>, issuer: &str, cache: &TokenCache) -> Unproven {
     let closed = template
         .organizations
@@ -182,8 +183,8 @@ fn verify(
     Ok(Principal::new(cache.keep(token, verdict)))
 }
 
-/// Notes what a good signature tells of its key, and of its issuer's clock. A token of a clock that
-/// is too far ahead is refused, and tells the most.
+/// Notes the facts that a good signature proves about its key, and about its issuer's clock. A
+/// token of a clock that is too far ahead is refused, and is the best evidence.
 fn note_verified(
     key_manager: &CompiledKeyManager,
     issued_at: Option<UnixSeconds>,

@@ -1,16 +1,15 @@
-//! Turns a bearer token into a [`Principal`], or into the reason why not.
+//! Turns a bearer token into a [`Principal`], or into the reason against it.
 //!
 //! Decides which key manager judges a token (the one of exactly its issuer), and remembers
-//! verdicts. Never looks at applications or subscriptions, and never waits: a verdict that needs a
-//! server's answer is a [`Question`], which the caller asks before it comes back.
+//! verdicts. It never looks at applications or subscriptions, and never waits: a verdict that needs
+//! a server's answer is a [`Question`], which the caller asks before it comes back.
 //!
 //! [`credentials`] finds the token in a request's head, [`mod@authentication`] is the step,
 //! [`mod@judge`] judges a token by its key manager's [`ownership`], [`reception`] is the place that
-//! it is shown to, [`opaque`] judges by what
-//! servers say. [`principal`] is the proof; [`binding`] checks possession, with a [`certificate`]
-//! that a trusted proxy tells of, or DPoP [`proofs`] and their [`nonces`]. [`cache`] keeps verdicts
-//! of tokens seen before, [`budgets`] and [`unknown_tokens`] bound what a client can make the
-//! gateway do.
+//! it is shown to, [`opaque`] judges by servers' answers. [`principal`] is the proof; [`binding`]
+//! checks possession, by a [`certificate`] that a trusted proxy reports, or by DPoP [`proofs`] and
+//! their [`nonces`]. [`cache`] keeps verdicts on tokens seen before. [`budgets`] and
+//! [`unknown_tokens`] bound the work that a client can cause.
 
 mod authentication;
 pub mod binding;

@@ -1,10 +1,10 @@
-//! Judges tokens that only servers can judge: finds the servers that may know one, and goes by what
-//! they said.
+//! Judges tokens that only servers can judge: finds the servers that may know one, and follows
+//! their answers.
 //!
-//! Opaque is whatever is not a JWS of a known issuer: any text, an encrypted token, a JWS of an
-//! issuer that no key manager has. Where a `reference` pattern of `token_handling` claims a token,
-//! only the key managers that claim it are asked: a live token is never shown to somebody else's
-//! server. Otherwise those without a pattern are asked, all at once.
+//! Opaque is every token that is not a JWS of a known issuer: any text, an encrypted token, a JWS
+//! of an unknown issuer. If a `reference` pattern of `token_handling` claims a token, only the key
+//! managers that claim it are asked, so that a live token is never shown to a foreign server.
+//! Otherwise those without a pattern are asked, all at once.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ fn judge_as(
     let mut candidates = claiming(snapshot, text);
     if candidates.is_empty() {
         candidates = unclaiming(snapshot);
-        // a server whose issuer is known to be another one did not issue this
+        // a server with another known issuer did not issue this token
         candidates.retain(|key_manager| issuer.is_none() || has_no_issuer(key_manager));
         candidates.retain(|key_manager| reception.takes(key_manager));
     } else if candidates.iter().all(|key_manager| !reception.takes(key_manager)) {
@@ -78,9 +78,9 @@ fn judge_as(
     })
 }
 
-/// Judges a JWS whose issuer no key manager has: only servers whose own issuer is not known may
-/// have issued it. Where its issuer may still be learned, or is written for a key manager that is
-/// disabled, and otherwise too, a pattern that claims the token decides before that.
+/// Judges a JWS whose issuer no key manager has. Only servers whose own issuer is unknown can have
+/// issued it. A pattern that claims the token decides first, also if its issuer may still be
+/// learned, or belongs to a disabled key manager.
 pub(super) fn judge_foreign(
     snapshot: &Snapshot,
     reception: &impl TokenReception,
@@ -102,8 +102,7 @@ pub(super) fn judge_foreign(
     judge_as(snapshot, reception, token, cache, now, (issuer, unknown))
 }
 
-/// Judges a token by what a key manager's server has said of it; `None` if the server was not asked
-/// yet.
+/// Judges a token by the answer of a key manager's server; `None` if the server was not asked yet.
 pub(super) fn answer(
     key_manager: &Arc<CompiledKeyManager>,
     token: &[u8],
@@ -130,8 +129,8 @@ pub(super) fn answer(
     })))
 }
 
-/// Returns the end of the server's confirmation of a good signature; `None` if its key manager
-/// needs none.
+/// Returns the time until which the server has confirmed a good signature; `None` if its key
+/// manager needs no confirmation.
 pub(super) fn confirmed_until(
     key_manager: &Arc<CompiledKeyManager>,
     token: &[u8],

@@ -9,7 +9,7 @@ use crate::jwt::{Claims, JsonValue, Unverified};
 use crate::key_managers::{CompiledKeyManager, CompiledTemplate};
 use crate::model::token_handling::{Pattern, TokenHandling};
 
-/// Tells whether a token is of its key manager's organization. A token that names none is.
+/// Tells whether a token belongs to its key manager's organization. A token that names none does.
 pub(super) fn is_of_organization(key_manager: &CompiledKeyManager, claims: &Claims) -> bool {
     let Some(wanted) = key_manager.definition.organization_id() else { return true };
     claims.get("org_id").is_none_or(|named| named.as_str() == Some(wanted))

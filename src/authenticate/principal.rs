@@ -43,8 +43,8 @@ pub(super) struct Verdict {
     caller: RefCell<Option<Rc<CallerNames>>>,
 }
 
-/// A place in the cache, its share of the index, what log lines say of it, and what allocations
-/// cost.
+/// The size of an entry: a place in the cache, its share of the index, the strings of log lines,
+/// and allocation overhead.
 const PLACE_BYTES: usize = 1_024;
 
 /// The basis of a verdict.
@@ -54,7 +54,7 @@ pub enum Basis {
     Signature { generation: u64 },
     /// The server's word, until then by monotonic time: no clock that is set makes it last.
     Introspection { until: Moment },
-    /// Both: the keys of this generation, and the server's word until then.
+    /// Both: the keys of this generation, and the server's confirmation until then.
     Confirmed { generation: u64, until: Moment },
 }
 
@@ -165,7 +165,8 @@ impl Principal {
         self.verdict.consumer_key.as_deref()
     }
 
-    /// The organization that the token is of: what its issuer proves, or else what the token says.
+    /// Returns the organization of the token: the one that its issuer proves, or else the one that
+    /// the token names.
     pub fn organization(&self) -> Option<&str> {
         let definition = &self.verdict.key_manager.definition;
         definition
@@ -203,7 +204,7 @@ impl Principal {
         self.verdict.basis
     }
 
-    /// Returns the facts for asking its server again; `None` if nobody is asked.
+    /// Returns the facts for asking its server again; `None` if no server is asked.
     pub fn asking(&self) -> Option<IntrospectionCheck> {
         let (purpose, until) = match self.verdict.basis {
             Basis::Signature { .. } => return None,
@@ -218,8 +219,9 @@ impl Principal {
         &self.verdict.marks
     }
 
-    /// By what it is revoked. Without the `token`, one without an id is not found where it was
-    /// revoked by its signature for a key manager's name, as earlier builds did.
+    /// Returns the revocation that applies to it, if there is one. Earlier builds revoked some
+    /// tokens by their signature for a key manager's name. Without the `token`, such a revocation
+    /// of a token without an id is not found.
     pub fn revoked_by(
         &self,
         revocations: &Revocations,
@@ -288,7 +290,7 @@ fn bytes(token: &[u8], claims: &Claims, consumer_key: Option<&str>, scopes: &[Bo
     let parts = [
         PLACE_BYTES,
         size_of::<Verdict>(),
-        // once as the key, and once where it is asked about again
+        // once as the key, and once if it is asked about again
         token.len().saturating_mul(2),
         claims.heap_bytes(),
         consumer_key.map_or(0, str::len),

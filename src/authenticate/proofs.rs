@@ -25,12 +25,12 @@ pub struct Proofs {
     used: Mutex<HashMap<ProofMark, u64, foldhash::quality::RandomState>>,
     /// The nonces of this process.
     nonces: Nonces,
-    /// Looked at, and never written: what these have seen was used before.
+    /// Read, and never written: proofs that were used before.
     before: Option<Arc<Proofs>>,
 }
 
-/// More proofs than this within their window, and new ones are refused: forgetting one would let it
-/// be used again.
+/// The most proofs within their window. Beyond it new ones are refused, because forgetting one
+/// would let it be used again.
 const MOST_PROOFS: usize = 1 << 20;
 
 impl Proofs {
@@ -39,8 +39,8 @@ impl Proofs {
         Self { used: Mutex::default(), nonces: Nonces::of(secret), before: None }
     }
 
-    /// Returns the same proofs and nonces for somebody who only looks: a proof that is judged by
-    /// these can still be used.
+    /// Returns the same proofs and nonces for reading only: a proof that is judged by these can
+    /// still be used.
     #[must_use]
     pub fn looking_only(self: &Arc<Self>) -> Self {
         let nonces = self.nonces.clone();
@@ -52,8 +52,8 @@ impl Proofs {
         used.get(&key).is_some_and(|until| *until >= now.0)
     }
 
-    /// Remembers a proof and names it, in the same way in every gateway; an error if it was used
-    /// before.
+    /// Remembers a proof and names it, in the same way in every gateway. A proof that was used
+    /// before is an error.
     pub(super) fn remember(
         &self,
         proof: &DpopProof,

@@ -37,7 +37,7 @@ impl Question {
         Self::Introspect { key_managers, purpose }
     }
 
-    /// Returns the refusal that stands while nobody has asked.
+    /// Returns the refusal that applies until the question is asked.
     #[must_use]
     pub fn unasked(self) -> AuthenticateError {
         match self {

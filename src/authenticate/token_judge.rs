@@ -20,7 +20,7 @@ impl TokenJudge {
         &self.definition().name
     }
 
-    /// Where exchanges with its tokens are counted.
+    /// Returns the metrics of exchanges with its tokens.
     pub fn series(&self) -> &KeyManagerSeries {
         match self {
             Self::KeyManager(key_manager) => &key_manager.series,
@@ -28,7 +28,7 @@ impl TokenJudge {
         }
     }
 
-    /// The definition; of a template, what its organizations have in common.
+    /// Returns the definition, or for a template the settings that its organizations share.
     pub fn definition(&self) -> &KeyManager {
         match self {
             Self::KeyManager(key_manager) => &key_manager.definition,

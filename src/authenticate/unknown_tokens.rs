@@ -1,13 +1,11 @@
-//! Bounds the questions about tokens that no server has vouched for yet.
+//! Bounds the questions about tokens that no server has called active yet.
 //!
 //! Decides whether a question may be asked now (`limits.unknown_tokens`). The client is charged
-//! before the question, and gets it back when the server calls the token active: so good tokens are
-//! free, and garbage is bounded. Tokens that a server has vouched for before are never charged and
-//! never refused, whatever else comes from their address.
-//!
-//! One client has at most [`EACH`] questions under way. Its next ones wait for their turn, within
-//! their own time: a burst of good new tokens is asked about, and a slow server keeps places for
-//! everybody else.
+//! before the question, and gets the charge back if the server calls the token active. So good
+//! tokens are free, and garbage is bounded. Tokens that a server has called active before are never
+//! charged and never refused, whatever else comes from their address. One client has at most
+//! [`EACH`] questions in progress. Its next ones wait for their turn, within their own time. So a
+//! burst of good new tokens is asked about, and a slow server keeps places for other clients.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -29,7 +27,7 @@ const ALL: usize = 1024;
 /// Requests of one client that wait for their turn or for an answer.
 const MOST_WAITING: usize = 256;
 
-/// Tokens that are remembered as vouched for: about 10 MB.
+/// The most tokens that are remembered as vouched for: about 10 MB.
 const MOST_VOUCHED: usize = 100_000;
 
 /// The budgets for questions about unknown tokens; one for all workers.
@@ -37,9 +35,10 @@ const MOST_VOUCHED: usize = 100_000;
 pub struct UnknownTokens {
     budgets: SourceBudgets,
     places: Arc<FairPlaces>,
-    /// Only servers put tokens here, so no flood of garbage pushes one out.
+    /// Tokens that a server has called active. Only servers add some, so no flood of garbage pushes
+    /// one out.
     vouched: Mutex<VouchedTokens>,
-    /// The tokens that are paid for and asked about, with the requests that wait for each.
+    /// The tokens that are charged and asked about, with the requests that wait for each.
     under_way: Mutex<HashMap<Mark, usize>>,
 }
 
@@ -69,7 +68,7 @@ struct Paid {
 pub enum Word {
     /// A server calls the token active.
     Vouched,
-    /// No server does, or none answered.
+    /// No server calls it active, or none answered.
     None,
     /// No server was asked.
     Unasked,
@@ -103,13 +102,13 @@ impl UnknownTokens {
         if let Some(ticket) = self.join(mark) {
             return Ok(ticket);
         }
-        // no more at a time than the budget has: good ones give their part back before the next is
-        // charged
+        // at most as many at a time as the budget has: good ones give their part back before the
+        // next is charged
         let each = usize::try_from(rate.requests.get()).unwrap_or(EACH).min(EACH);
         let place = self.places.take(client.source, each).await;
         let place = place.map_err(|_| Exhausted { retry_after: 1 })?;
         let mut under_way = self.under_way();
-        // somebody may have paid for the same token meanwhile
+        // another request may have been charged for the same token in the meantime
         if let Some(waiting) = under_way.get_mut(&mark) {
             *waiting = waiting.saturating_add(1);
             return Ok(self.ticket(mark, true, None));
@@ -152,11 +151,11 @@ impl UnknownTokens {
 }
 
 impl Ticket {
-    /// Tells what came of the question.
+    /// Notes the outcome of the question.
     pub fn settle(mut self, word: Word) {
         match word {
             Word::Vouched => self.tokens.vouched().0.insert(self.mark, ()),
-            // vouched for no longer: the next question about it is charged
+            // no longer vouched for: the next question about it is charged
             Word::None => drop(self.tokens.vouched().0.remove(&self.mark)),
             Word::Unasked => {}
         }

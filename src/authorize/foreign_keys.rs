@@ -5,8 +5,8 @@ use crate::model::directory::KeyOwner;
 use crate::model::names::KeyManagerName;
 use crate::snapshot::Snapshot;
 
-/// Returns the other key managers that an application has this consumer key of. A consumer key is
-/// only ever good under its own: this tells an operator of a mistake, and lets nobody in.
+/// Returns the other key managers for which an application has this consumer key. A consumer key is
+/// only valid under its own key manager. This tells an operator of a mistake, and admits no caller.
 pub fn holders_elsewhere<'s>(
     snapshot: &'s Snapshot,
     key_manager: &'s CompiledKeyManager,

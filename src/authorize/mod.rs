@@ -1,7 +1,7 @@
-//! Whether the caller may: consumer key -> application -> subscription -> scopes -> audience.
+//! Whether a caller may call: consumer key -> application -> subscription -> scopes -> audience.
 //!
-//! Decides on what is in the snapshot and in the proof of the step before; touches nothing else.
-//! The order of the checks is WSO2's: an unsubscribed application with a wrong scope hears of the
+//! Decides by the snapshot and the proof of the step before, and touches nothing else. The order of
+//! the checks is WSO2's: an unsubscribed application with a wrong scope is told of the
 //! subscription.
 
 mod foreign_keys;
@@ -30,7 +30,7 @@ pub struct Grant<'s> {
     observed: Option<AuthorizationError>,
 }
 
-/// Why a caller may not.
+/// The reason for which a caller may not call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthorizationError {
     #[error("the token has no consumer key in the claim configured for its key manager")]
@@ -78,7 +78,7 @@ impl AuthorizationError {
     }
 }
 
-/// Grants an operation that is written as open (`auth = "none"`), or `None` when this one is not.
+/// Grants an operation that is open (`auth = "none"`). Returns `None` for all others.
 pub fn open(routed: Routed<'_>) -> Option<Result<Grant<'_>, AuthorizationError>> {
     if routed.operation().auth != AuthScheme::None {
         return None;
@@ -130,7 +130,7 @@ pub fn authorize<'s>(
     with_backend(Grant { routed, principal, application, subscription, key_type, observed })
 }
 
-/// What becomes of rules that a request breaks.
+/// The consequences of rules that a request breaks.
 struct BrokenRules {
     observes: bool,
     first: Option<AuthorizationError>,
@@ -147,8 +147,8 @@ impl BrokenRules {
     }
 }
 
-/// Whether the caller of a stream that goes on would still be subscribed, with a key of the same
-/// type. `observed`: the stream began although it was not, at an operation that observes.
+/// Tells whether the caller of a long stream would still be subscribed, with a key of the same
+/// type. `observed` means that the stream began although it was not, at an operation that observes.
 pub fn still(
     snapshot: &Snapshot,
     api: &CompiledApi,
@@ -176,8 +176,8 @@ struct KeyHolder<'s> {
     subscription: Option<PolicyIndex>,
 }
 
-/// The application's key, with a subscription that allows it; `None` where an API asks for no
-/// subscription and the token names no client, or one that is no application's.
+/// Returns the application's key, with a subscription that allows the call. Returns `None` if an
+/// API requires no subscription and the token's client is missing or unknown.
 fn caller<'s>(
     snapshot: &'s Snapshot,
     api: &CompiledApi,
@@ -265,12 +265,13 @@ impl<'s> Grant<'s> {
         self.principal.as_ref()
     }
 
-    /// `None` for an open operation, and where no subscription is required and the key is nobody's.
+    /// `None` for an open operation, and if no subscription is required and the key belongs to no
+    /// application.
     pub fn application(&self) -> Option<ApplicationView<'s>> {
         self.application
     }
 
-    /// The policy of the subscription; `None` where nobody subscribed.
+    /// The policy of the subscription; `None` if there is no subscription.
     pub fn subscription(&self) -> Option<PolicyIndex> {
         self.subscription
     }

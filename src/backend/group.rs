@@ -25,7 +25,7 @@ pub struct BackendGroup {
     /// names.
     pub written: Option<Arc<TargetAddresses>>,
     pub balance: Balance,
-    /// The same in every gateway, so that they agree on whose key is whose.
+    /// The same in every gateway, so that all agree on the target of a key.
     pub hasher: foldhash::quality::FixedState,
     pub connect_timeout: Duration,
     pub response_timeout: Duration,
@@ -34,24 +34,24 @@ pub struct BackendGroup {
     pub retries: Retries,
     pub health: Option<HealthRule>,
     pub eject: Option<EjectRule>,
-    /// In thousandths.
+    /// The threshold, in thousandths.
     pub panic_threshold: u16,
     pub slow_start: Duration,
     pub addressing: Addressing,
 }
 
-/// One address of a target: what is chosen, what is healthy or not, what is ejected.
+/// One address of a target. Choosing, health and ejection apply to it.
 #[derive(Debug)]
 pub struct TargetAddress {
     pub target: Arc<CompiledTarget>,
-    /// `None` while the target's name has no address that is known.
+    /// `None` while the target's name has no known address.
     pub address: Option<SocketAddr>,
     pub health: Arc<TargetHealth>,
     /// Its share of the target's weight, on a scale of the list.
     pub weight: u32,
 }
 
-/// Endpoints and whose turn it is.
+/// Endpoints and their turns.
 #[derive(Debug, Default)]
 pub struct EndpointList {
     pub endpoints: Vec<TargetAddress>,
@@ -68,7 +68,7 @@ pub struct TargetAddresses {
     pub changes: u64,
 }
 
-/// One target with everything that does not change from request to request.
+/// The constant facts of one target.
 #[derive(Debug)]
 pub struct CompiledTarget {
     pub slot: TargetSlot,
@@ -77,15 +77,15 @@ pub struct CompiledTarget {
     pub authority: HeaderValue,
     /// The same, as HTTP/2 has it in the request's URI.
     pub uri_authority: Authority,
-    /// Where the host is written as an IP address, in a network that may be called.
+    /// The address, if the host is written as an IP address in a network that may be called.
     pub address: Option<SocketAddr>,
-    /// The networks that may be called; `None`: all.
+    /// The networks that may be called; `None` allows all.
     pub networks: Option<NetworkRule>,
     pub http2: Http2,
-    /// How often an HTTP/2 connection is pinged while something waits.
+    /// The time between pings on an HTTP/2 connection while an exchange waits.
     pub ping_interval: Option<Duration>,
     pub healths: Arc<TargetHealths>,
-    /// For logs: `http://host:port`.
+    /// The name in logs: `http://host:port`.
     pub label: Box<str>,
     pub tls: Option<TargetTls>,
     /// The most idle connections that one worker keeps.
@@ -142,12 +142,12 @@ impl BackendGroup {
         }
     }
 
-    /// All targets, those of the failover list last.
+    /// Returns all targets, those of the failover list last.
     pub fn all(&self) -> impl Iterator<Item = &Arc<CompiledTarget>> {
         self.targets.iter().chain(&self.failover)
     }
 
-    /// Whether it matters how busy the targets are.
+    /// Tells whether the balancing depends on requests in flight.
     pub fn counts_in_flight(&self) -> bool {
         self.balance == Balance::LeastRequests
     }
@@ -191,13 +191,13 @@ impl TargetAddresses {
         self.of(target).find(|endpoint| endpoint.address == Some(address))
     }
 
-    /// Whether there is no choice at all.
+    /// Tells whether there is only one target.
     pub fn is_single(&self) -> bool {
         self.main.endpoints.len() == 1 && self.failover.endpoints.is_empty()
     }
 
-    /// The other addresses of an endpoint's target that may be asked, families in turns, those that
-    /// took no connection lately last.
+    /// Returns the other addresses of an endpoint's target that may be tried, families in turns.
+    /// Those that lately accepted no connection come last.
     pub fn others(&self, endpoint: &TargetAddress, now: u64) -> Vec<SocketAddr> {
         let others = self
             .of(&endpoint.target)
@@ -224,8 +224,8 @@ impl CompiledTarget {
         self.networks.as_ref().is_none_or(|networks| networks.permits(address.ip()))
     }
 
-    /// Tells whether all its addresses are in networks that may not be called: those of a name as
-    /// it was resolved last.
+    /// Tells whether all its addresses are in networks that may not be called. For a name, the last
+    /// answer counts.
     pub fn is_denied(&self) -> bool {
         let Some(networks) = &self.networks else { return false };
         let literal = self.definition.host.parse::<IpAddr>();
@@ -239,8 +239,8 @@ impl CompiledTarget {
         format!("{}{note}", self.label)
     }
 
-    /// Its addresses with what is known of each. A target that is written as an address, or has
-    /// none, stands for itself.
+    /// Returns its addresses with the health of each. A target that is written as an address, or
+    /// has none, stands for itself.
     pub fn endpoints(
         self: &Arc<Self>,
         addresses: &[SocketAddr],

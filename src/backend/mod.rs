@@ -1,6 +1,5 @@
-//! Knows the live targets of backends: their addresses, turns, health, ejection, how busy they are.
-//!
-//! Decides whose turn it is. Never connects: pools belong to the workers, which find theirs by
+//! Knows the live targets of backends: their addresses, turns, health, ejection and load. Decides
+//! which target is next. Never connects: pools belong to the workers, which find theirs by
 //! [`TargetSlot`].
 
 mod group;

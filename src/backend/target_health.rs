@@ -1,9 +1,8 @@
-//! What is known of a target beside its definition: how busy it is, whether it is healthy, whether
-//! it is out.
+//! The state of a target beside its definition: its load, its health, its ejection.
 //!
-//! Shared by all workers, and kept through reloads for a target whose address, trust and rules did
-//! not change. Decides when failures in a row take a target out and when it is back; never asks a
-//! target anything.
+//! It is shared by all workers. It is kept through reloads for a target whose address, trust and
+//! rules did not change. Decides when failures in a row eject a target and when it is back. Never
+//! sends anything to a target.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -24,20 +23,18 @@ pub fn monotonic_millis() -> u64 {
 const REFUSED: Duration = Duration::from_secs(1);
 const MOST_DOUBLINGS: u32 = 4;
 
-/// What is known of an address is kept for so long after the last look at it.
+/// The time after the last look at an address for which its state is kept.
 const FORGOTTEN: Duration = Duration::from_mins(1);
 
-/// What is known of one target: of each of its addresses, and of itself while it has none or is
-/// written as one.
-///
-/// Workers ask for names at different times, so an address that only one of them knows is kept for
-/// all.
+/// The state of one target: of each of its addresses, and of itself while it has none or is written
+/// as one. Workers resolve names at different times, so the state of an address is kept for all
+/// while one of them knows it.
 #[derive(Debug, Default)]
 pub struct TargetHealths {
     own: Arc<TargetHealth>,
-    /// The end of the certificate that the target has shown last, in seconds since 1970; 0: none.
+    /// The end of the certificate that the target last showed, in seconds since 1970; 0 if none.
     certificate_until: AtomicU64,
-    /// Its name led to networks that may not be called, and to no other.
+    /// The name led only to networks that may not be called.
     denied: AtomicBool,
     by_address: Mutex<HashMap<SocketAddr, Seen>>,
 }
@@ -45,7 +42,7 @@ pub struct TargetHealths {
 #[derive(Debug)]
 struct Seen {
     health: Arc<TargetHealth>,
-    /// In milliseconds.
+    /// The last look, in milliseconds.
     last: u64,
 }
 
@@ -72,8 +69,7 @@ impl TargetHealths {
         &self.own
     }
 
-    /// Finds what is known of these addresses, and forgets those that nobody has asked about for a
-    /// while.
+    /// Returns the state of these addresses, and forgets those without a look for a while.
     pub fn of(&self, addresses: &[SocketAddr], now: u64) -> Vec<Arc<TargetHealth>> {
         let mut known = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         let mut look = |address: &SocketAddr| {
@@ -90,7 +86,7 @@ impl TargetHealths {
     }
 }
 
-/// The time out grows with each ejection in a row, at most to so many times the rule's.
+/// The longest ejection, as a multiple of the rule's. It grows with each ejection in a row.
 const LONGEST_EJECTION: u32 = 10;
 
 #[derive(Debug, Default)]
@@ -106,7 +102,7 @@ pub struct TargetHealth {
     refused_until: AtomicU64,
     /// Connections in a row that it did not take.
     refusals: AtomicU32,
-    /// When the target came back; 0: it never was out.
+    /// The time at which the target came back; 0 if it never was ejected.
     recovered: AtomicU64,
 }
 
@@ -131,7 +127,7 @@ impl TargetHealth {
         self.unhealthy.load(Relaxed)
     }
 
-    /// It has just refused a connection.
+    /// Tells whether it has just refused a connection.
     pub fn refuses(&self, now: u64) -> bool {
         self.refused_until.load(Relaxed) > now
     }
@@ -149,7 +145,7 @@ impl TargetHealth {
         self.in_flight.fetch_sub(1, Relaxed);
     }
 
-    /// It took no connection. Failures of one moment count once.
+    /// Notes that it accepted no connection. Failures of one moment count once.
     pub fn refused(&self, now: u64) {
         let doublings = if self.refuses(now) && self.refusals.load(Relaxed) > 0 {
             self.refusals.load(Relaxed).saturating_sub(1)
@@ -160,7 +156,8 @@ impl TargetHealth {
         self.refused_until.store(after(now, time), Relaxed);
     }
 
-    /// A connection to it is tried. If it took none before, others go on to ask it last meanwhile.
+    /// Notes that a connection to it is tried. If it accepted none before, others go on to try it
+    /// last in the meantime.
     pub fn probing(&self, now: u64) {
         if self.refusals.load(Relaxed) > 0 && !self.refuses(now) {
             self.refused_until.store(after(now, REFUSED), Relaxed);
@@ -201,7 +198,7 @@ impl TargetHealth {
         true
     }
 
-    /// Whether the next check is due; whoever hears so makes it.
+    /// Tells whether the next check is due. A caller that gets true must make it.
     pub fn check_is_due(&self, rule: &HealthRule, now: u64) -> bool {
         let due = self.next_check.load(Relaxed);
         due <= now
@@ -211,7 +208,7 @@ impl TargetHealth {
                 .is_ok()
     }
 
-    /// What a check found.
+    /// Notes the result of a check.
     pub fn checked(&self, rule: &HealthRule, good: bool, now: u64) -> Option<HealthChange> {
         let unhealthy = self.unhealthy.load(Relaxed);
         if good != unhealthy {

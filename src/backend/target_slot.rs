@@ -76,12 +76,12 @@ impl TargetSlot {
 }
 
 impl FormerTargetSlot {
-    /// Whether this is that slot, held by the same target.
+    /// Tells whether this is that slot, held by the same target.
     pub fn is(&self, slot: &TargetSlot) -> bool {
         std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(&slot.0))
     }
 
-    /// Whether any snapshot or request still uses the target.
+    /// Tells whether any snapshot or request still uses the target.
     pub fn is_held(&self) -> bool {
         self.0.strong_count() > 0
     }

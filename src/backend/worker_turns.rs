@@ -1,17 +1,17 @@
-//! One worker's turns at a backend: which target is next, and what of the retry budget is left.
+//! One worker's turns at a backend: the next target, and the rest of the retry budget.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::backend::group::TargetAddresses;
 
-/// One worker's count of its requests to a backend, and what of them it may send again.
+/// One worker's count of its requests to a backend, and its budget for retries.
 #[derive(Debug, Default)]
 pub struct Turns {
     count: Cell<usize>,
     /// Retries that are left, in thousandths.
     budget: Cell<u32>,
-    /// In milliseconds: the last request.
+    /// The last request, in milliseconds.
     last: Cell<u64>,
     /// The addresses of the backend's names, as this worker resolved them last.
     resolved: RefCell<Option<Rc<TargetAddresses>>>,
@@ -22,8 +22,8 @@ impl Turns {
     const MOST_BUDGET: u32 = 100_000;
     const FIRST_BUDGET: u32 = 10_000;
 
-    /// The next turn; `budget` is what each request adds, in thousandths of a retry. A second adds
-    /// one more, so that a quiet API may retry too.
+    /// Takes the next turn. `budget` is the part of a retry that each request adds, in thousandths.
+    /// Each second adds a whole one, so that a quiet API can retry too.
     pub fn next(&self, budget: u16, now: u64) -> usize {
         let count = self.count.get();
         if count == 0 {
@@ -40,8 +40,8 @@ impl Turns {
         count
     }
 
-    /// The backend's addresses; `resolve` says them where the worker's count of changed names is
-    /// another one than it was.
+    /// Returns the backend's addresses. `resolve` is called if the worker's count of changed names
+    /// has changed.
     pub fn endpoints(
         &self,
         changes: u64,
@@ -54,7 +54,7 @@ impl Turns {
         }
     }
 
-    /// Whether one more retry is within the budget; takes it.
+    /// Takes one retry from the budget. Returns false if it is used up.
     pub fn retry(&self) -> bool {
         let left = self.budget.get().checked_sub(1000);
         if let Some(left) = left {

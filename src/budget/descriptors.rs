@@ -1,11 +1,10 @@
-//! The file descriptors of the process: so many for clients, so many for backends, and a reserve
-//! for all else.
+//! The file descriptors of the process: a share for clients, a share for backends, and a reserve
+//! for everything else.
 //!
-//! Each side has its own share, so that neither can take what the other needs, and the management
-//! listener, files and key managers always find the reserve. Within the backends' share, the first
-//! request of a client connection comes before its others: the streams of HTTP/2 clients beyond
-//! their first open connections only while half of the share is free, and one place for each open
-//! client connection.
+//! Neither side can take descriptors of the other, and the management listener, files and key
+//! managers always find the reserve. Within the backends' share, the first request of a client
+//! connection comes before its others. Further streams of HTTP/2 clients open connections only
+//! while half of the share is free, and one place for each open client connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -87,13 +86,13 @@ impl Descriptors {
         self.backends.most.store(division.backends, Ordering::Relaxed);
     }
 
-    /// For a client's connection.
+    /// Takes a descriptor for a client's connection.
     pub fn client(self: &Arc<Self>) -> Option<Descriptor> {
         self.take(Side::Clients, 0)
     }
 
-    /// For a connection to a backend. `neighbors` are the other requests that are in flight on the
-    /// same client connection.
+    /// Takes a descriptor for a connection to a backend. `neighbors` are the other requests in
+    /// flight on the same client connection.
     pub fn backend(self: &Arc<Self>, neighbors: usize) -> Option<Descriptor> {
         let kept_free = if neighbors == 0 {
             0

@@ -1,8 +1,8 @@
-//! Gives each source a fair share of what is done at a time: so many places in all, and no more
-//! than so many of them for one source.
+//! Gives each source a fair share of concurrent work: a number of places in all, and a smaller
+//! number for each source.
 //!
-//! A request of a source that has its share waits for one of that source's places, and delays
-//! nobody else. Its deadline is the caller's.
+//! A request of a source that uses its share waits for one of that source's places, and delays no
+//! other source. Its deadline is the caller's.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,12 +15,12 @@ use crate::budget::source::ClientSource;
 #[derive(Debug)]
 pub struct FairPlaces {
     all: Arc<Semaphore>,
-    /// As many as may hold a place or wait for one, of one source.
+    /// The most requests of one source that hold a place or wait for one.
     most_waiting: usize,
     sources: Mutex<HashMap<ClientSource, SourcePlaces>>,
 }
 
-/// The places of one source; here as long as somebody uses it.
+/// The places of one source; it exists while a request uses it.
 #[derive(Debug)]
 struct SourcePlaces {
     places: Arc<Semaphore>,
@@ -35,14 +35,14 @@ pub struct HeldPlace {
     _user: User,
 }
 
-/// One who holds a place or waits for one.
+/// A request that holds a place or waits for one.
 #[derive(Debug)]
 struct User {
     places: Arc<FairPlaces>,
     source: ClientSource,
 }
 
-/// More requests of one source wait already than may.
+/// Too many requests of one source wait already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Crowded;
 
@@ -60,7 +60,7 @@ impl FairPlaces {
         each: usize,
     ) -> Result<HeldPlace, Crowded> {
         let (user, own) = self.enter(source, each)?;
-        // the own share first: nobody waits in the common queue for more than its share
+        // the own share first: no source waits in the common queue for more than its share
         let own = own.acquire_owned().await.map_err(|_| Crowded)?;
         let all = Arc::clone(&self.all).acquire_owned().await.map_err(|_| Crowded)?;
         Ok(HeldPlace { _all: all, _own: own, _user: user })

@@ -14,7 +14,8 @@ const NANOS_IN_A_SECOND: u64 = 1_000_000_000;
 pub struct LeakyBucket(u64);
 
 impl LeakyBucket {
-    /// Seconds, rounded up, until the bucket has room for one more request; `None` if it has now.
+    /// Returns the seconds, rounded up, until the bucket has room for one more request; `None` if
+    /// it has now.
     pub fn wait(self, rate: Rate, now: Moment) -> Option<u32> {
         let now = nanos(now);
         let filled = self.0.max(now).saturating_add(each(rate));
@@ -22,15 +23,15 @@ impl LeakyBucket {
         (over > 0).then(|| u32::try_from(over.div_ceil(NANOS_IN_A_SECOND)).unwrap_or(u32::MAX))
     }
 
-    /// One more request. A full bucket does not overflow: nobody waits longer than one `per` for an
-    /// empty one.
+    /// Adds one request. A full bucket does not overflow, so no source waits longer than one `per`
+    /// for an empty one.
     pub fn add(&mut self, rate: Rate, now: Moment) {
         let now = nanos(now);
         let filled = self.0.max(now).saturating_add(each(rate));
         self.0 = filled.min(now.saturating_add(whole(rate)).max(self.0));
     }
 
-    /// One request less.
+    /// Takes one request out.
     pub fn take_back(&mut self, rate: Rate) {
         self.0 = self.0.saturating_sub(each(rate));
     }
@@ -91,7 +92,7 @@ mod tests {
     }
 
     proptest! {
-        /// However requests fall, no more pass than the rate and what time has emptied meanwhile.
+        /// However requests fall, no more pass than the rate and the elapsed time allow.
         #[test]
         fn never_more_than_the_rate(pauses in prop::collection::vec(0_u64..4000, 1..400), requests in 1_u32..50, per in 1_u64..100) {
             let (rate, mut bucket) = (rate(requests, per), LeakyBucket::default());
@@ -102,7 +103,7 @@ mod tests {
                     passed += 1;
                     bucket.add(rate, Moment(now));
                 }
-                // one more for what rounding gives
+                // one more for rounding
                 prop_assert!((passed - 1) * per * 1000 <= (u64::from(requests) * per * 1000) + now * u64::from(requests));
             }
         }

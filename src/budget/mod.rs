@@ -1,23 +1,23 @@
-//! Limits, for each client address, what a client can make the gateway do for nothing.
+//! Limits, for each client address, the work that a client can cause at no cost to itself.
 //!
-//! One mechanism for everything that costs the gateway or a server something before it is known
-//! whether a client means well: invalid tokens, tokens that no server has vouched for yet, new
+//! One mechanism covers all work that costs the gateway or a server something before it is known
+//! whether a client means well: invalid tokens, tokens that no server has called active yet, new
 //! organizations, places in a queue. Each source (see [`source`]) has a leaky bucket of its own, so
 //! that a source that uses its budget up stops only itself. Time is monotonic: setting a clock
 //! neither forgives nor locks out.
 //!
 //! Clients behind one address share its budget, unless the address is in `trusted_proxies`. If
-//! another address names its clients all the same, those that have done nothing yet may use a small
-//! reserve of the address. So a forger behind a balancer that the file does not list does not lock
-//! out its neighbors, and inventing clients gains a quarter at most.
+//! another address names its clients all the same, clients without a charge may use a small reserve
+//! of the address. So a forger behind a balancer that the file does not list does not lock out its
+//! neighbors, and inventing clients gains a quarter at most.
 //!
-//! All workers share the budgets and look at them only before something is spent. Bounded: when the
-//! table is full, a source that owes little is forgotten for a new one.
+//! All workers share the budgets and look at them only before a cost. The table is bounded: when it
+//! is full, a source that owes little is forgotten for a new one.
 //!
-//! The walk through the files: [`descriptors`] (those of the process), [`source`] (who is charged),
-//! [`leaky_bucket`] (one debt), [`fair_places`] (a fair share of what is done at a time, for which
-//! requests wait), [`shares`] (a fair share of the places to wait in), [`unlisted`] (addresses that
-//! look like proxies).
+//! The walk through the files: [`descriptors`] (those of the process), [`source`] (the client that
+//! is charged), [`leaky_bucket`] (one debt), [`fair_places`] (a fair share of concurrent work, with
+//! waiting), [`shares`] (a fair share of the places to wait in), [`unlisted`] (addresses that look
+//! like proxies).
 
 pub mod descriptors;
 pub mod fair_places;
@@ -68,7 +68,7 @@ pub struct SourceBudgets {
     refused: AtomicU64,
 }
 
-/// From which part of a budget a charge was taken; needed to give it back.
+/// The part of a budget that a charge was taken from; needed to give it back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Charge {
@@ -83,7 +83,7 @@ pub struct Exhausted {
     pub retry_after: u32,
 }
 
-/// For `/metrics`.
+/// The numbers for `/metrics`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BudgetStatus {
     /// Sources that owe something.
@@ -125,19 +125,19 @@ impl SourceBudgets {
         self.room(client, rate, now).map(|_| ()).inspect_err(|_| self.refuse())
     }
 
-    /// The same for who only looks: nothing is counted.
+    /// Looks without counting.
     pub fn look(&self, client: ClaimedClient, rate: Rate, now: Moment) -> Result<(), Exhausted> {
         self.room(client, rate, now).map(|_| ())
     }
 
-    /// Charges a client for what it did.
+    /// Charges a client for an act.
     pub fn charge(&self, client: ClaimedClient, rate: Rate, now: Moment) -> Charge {
         let from = self.room(client, rate, now).unwrap_or(Charge::Budget);
         self.add(client, from, rate, now);
         from
     }
 
-    /// Charges a client for what it is about to do, if it has room for it.
+    /// Charges a client for an act that follows, if its budget has room.
     pub fn try_charge(
         &self,
         client: ClaimedClient,
@@ -149,7 +149,7 @@ impl SourceBudgets {
         Ok(from)
     }
 
-    /// Gives back what was charged: the client meant well.
+    /// Gives a charge back, because the client meant well.
     pub fn refund(&self, client: ClaimedClient, charge: Charge, rate: Rate) {
         self.change(client.source, |debt| debt.part(charge).take_back(charge.rate(rate)));
         if let Some(claimed) = client.claimed {
@@ -201,7 +201,7 @@ impl SourceBudgets {
         Moment(self.latest.fetch_max(now.0, Ordering::Relaxed).max(now.0))
     }
 
-    /// `None` for a source that is not known, without a lock while none is.
+    /// Returns `None` for an unknown source, without a lock while none is known.
     fn debt(&self, source: ClientSource) -> Option<Debt> {
         if self.known.load(Ordering::Relaxed) == 0 {
             return None;

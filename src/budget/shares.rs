@@ -1,8 +1,8 @@
-//! Places for requests that wait for something: bounded, and shared fairly among the addresses that
-//! they come from.
+//! Places for requests that wait: bounded, and shared fairly among the addresses that they come
+//! from.
 //!
-//! One address may hold as many places as are still free; nobody waits for a place. So a crowd
-//! behind one balancer gets half of them, a second crowd half of the rest, and no number of
+//! One address may hold as many places as are still free, and no request waits for a place. So a
+//! crowd behind one balancer gets half of them, a second crowd half of the rest, and no number of
 //! addresses leaves the next one without a place.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::budget::source::ClientSource;
 
-/// So many places, shared.
+/// A number of places, shared.
 #[derive(Debug)]
 pub struct Shares {
     all: usize,
@@ -20,7 +20,7 @@ pub struct Shares {
 #[derive(Debug, Default)]
 struct Taken {
     all: usize,
-    /// Only those that hold a place, so never more than there are places.
+    /// Only sources that hold a place, so never more than there are places.
     by_source: HashMap<ClientSource, usize>,
 }
 
@@ -36,8 +36,8 @@ impl Shares {
         Self { all, taken: Mutex::default() }
     }
 
-    /// Takes a place; `None` if too many are taken. The gateway's own questions have no source, and
-    /// only the whole bound.
+    /// Takes a place; `None` if too many are taken. The gateway's own questions have no source, so
+    /// only the whole bound applies to them.
     pub fn take(&self, source: Option<ClientSource>) -> Option<SourceShare<'_>> {
         let mut taken = self.lock();
         let free = self.all.saturating_sub(taken.all);

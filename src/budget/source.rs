@@ -9,7 +9,7 @@ pub enum ClientSource {
     V4(u32),
     /// The first 64 bits.
     V6(u64),
-    /// The client that an address names, as a hash. Nobody believes it: see [`ClaimedClient`].
+    /// The client that an address names, as a hash. It is not trusted: see [`ClaimedClient`].
     Claimed(u64),
 }
 
@@ -17,9 +17,8 @@ pub enum ClientSource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClaimedClient {
     pub source: ClientSource,
-    /// The client that an address which is not in `trusted_proxies` claims to speak for. Nobody
-    /// gains a budget by such a claim. It only tells those apart who share what an exhausted
-    /// address still has, its reserve.
+    /// The client that an unlisted address claims to speak for. Such a claim gains no budget. It
+    /// only tells apart the clients that share the reserve of an exhausted address.
     pub claimed: Option<ClientSource>,
 }
 
@@ -39,13 +38,12 @@ impl ClaimedClient {
         Self { source: ClientSource::of(address), claimed: None }
     }
 
-    /// Adds the claim of an address that is not believed: the last element of its
-    /// `X-Forwarded-For`, which is what an honest proxy has added itself.
+    /// Adds the claim of an unlisted address: the last element of its `X-Forwarded-For`, which an
+    /// honest proxy has added itself.
     #[must_use]
     pub fn claiming(self, forwarded_for: &[u8]) -> Self {
         let last = forwarded_for.rsplit(|byte| *byte == b',').next().unwrap_or_default();
-        // the same in every run: what a claim may win is bounded, so nobody gains by choosing
-        // hashes
+        // the same in every run: the gain of a claim is bounded, so choosing hashes gains nothing
         let hash =
             foldhash::quality::FixedState::default().hash_one((self.source, last.trim_ascii()));
         Self { claimed: Some(ClientSource::Claimed(hash)), ..self }

@@ -1,9 +1,9 @@
 //! Addresses that send `X-Forwarded-For` and are not in `trusted_proxies`: their clients are
 //! counted as one.
 //!
-//! Tells the operator, and changes nothing: once at the first sight of any such address, and once
-//! for each address whose clients are refused for it. Anybody can send the header, so the number of
-//! lines is bounded.
+//! Warns the operator, and changes nothing: once at the first sight of any such address, and once
+//! for each address whose clients are refused for it. Any client can send the header, so the number
+//! of lines is bounded.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -51,7 +51,7 @@ impl UnlistedProxies {
         }
     }
 
-    /// Refused requests of such addresses.
+    /// Returns the number of refused requests of such addresses.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }

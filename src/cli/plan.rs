@@ -1,4 +1,5 @@
-//! `portcullis plan`: what a file would change, and who would gain or lose access.
+//! `portcullis plan`: the changes that a file would make, and the callers who would gain or lose
+//! access.
 
 use std::path::Path;
 
@@ -13,8 +14,8 @@ use crate::cli::runtime::{control_runtime, install_crypto};
 use crate::config::ConfigFiles;
 use crate::supervise::{Plan, between_files};
 
-/// Compares a file with what is in force, or with another file. Exits 0 if nothing would change, 1
-/// if something would, 2 if that cannot be told.
+/// Compares a file with the configuration in force, or with another file. Exits 0 if nothing would
+/// change, 1 if something would, 2 if that cannot be told.
 pub(super) fn plan(config: &Path, options: &PlanOptions, output: Output) -> u8 {
     install_crypto();
     let planned = match &options.against {

@@ -55,7 +55,7 @@ pub(super) fn reload(config: &Path, options: &ReloadOptions, output: Output) -> 
     }
 }
 
-/// What the reload left out because it is broken.
+/// Returns the objects that the reload left out because they are broken.
 fn quarantined(body: &str) -> Vec<String> {
     let read: Option<serde_json::Value> = serde_json::from_str(body).ok();
     let told = read.and_then(|read| Some(read.get("quarantined")?.as_array()?.clone()));

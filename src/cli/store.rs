@@ -14,10 +14,10 @@ use crate::store::{self, StoreKeys, WriteProgress};
 use crate::supervise::clock::SystemClock;
 use crate::supervise::{ImportTarget, Others, StoreImport, TransferError, export, rekey};
 
-/// Between two lines of progress.
+/// The time between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(2);
 
-/// Does one of the commands. Exits 0; 1 if the store fails, or `import` shows changes that it does
+/// Runs one of the commands. Exits 0; 1 if the store fails, or `import` shows changes that it does
 /// not make; 2 if a file has errors.
 pub(super) fn store(config: &Path, command: &StoreCommand, output: Output) -> u8 {
     install_crypto();
@@ -116,7 +116,7 @@ async fn from_file(
     Ok(exit::OK)
 }
 
-/// Asks a person; nobody else agrees.
+/// Asks a person. Without a terminal the answer is no.
 fn agreed(output: Output) -> bool {
     if !std::io::stdin().is_terminal() {
         output.note("confirm with --yes");

@@ -1,8 +1,8 @@
 //! The demo's authorization server: discovery document, key set, token endpoint and key rotation,
 //! at the paths of WSO2 Identity Server.
 //!
-//! It stands in for the operator's own server. It issues tokens to everybody who knows the demo's
-//! public secrets, so it listens on loopback only.
+//! It stands in for the operator's own server. It issues tokens to every client that knows the
+//! demo's public secrets, so it listens on loopback only.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Which address wins, with silent ones (a full accept queue), refusing ones and good ones.
+//! The address that wins, with silent ones (a full accept queue), refusing ones and good ones.
 
 use std::net::{Ipv4Addr, TcpListener as StdTcpListener, TcpStream as StdTcpStream};
 use std::time::Instant;
@@ -7,7 +7,8 @@ use socket2::{Domain, Socket, Type};
 
 use super::*;
 
-/// An address that takes no notice of connections: the queue of its listener is full, so the system drops what comes.
+/// An address that ignores connections: the queue of its listener is full, so the system drops
+/// packets.
 struct Silent {
     address: SocketAddr,
     _listener: Socket,

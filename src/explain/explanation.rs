@@ -20,7 +20,7 @@ pub struct Explanation {
     /// The limits that the request counts against, in their order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) limits: Vec<ExplainedLimit>,
-    /// For a refusal of the past: the claims of the client's token, verified or not.
+    /// The claims of the client's token, verified or not, for a refusal of the past.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) claims: Option<serde_json::Value>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -42,7 +42,7 @@ impl Explanation {
         self.allowed
     }
 
-    /// Adds who judged.
+    /// Adds the name of the judge: the running gateway, or the files.
     #[must_use]
     pub fn by(self, judged_by: String) -> Self {
         Self { judged_by, ..self }

@@ -20,6 +20,6 @@ pub struct Grounds<'g> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CountsKnown {
     OfThisGateway,
-    /// No gateway counts: files alone say what the limits are, and not what is left.
+    /// No gateway counts: files have the limits, but not their remaining amounts.
     Unknown,
 }

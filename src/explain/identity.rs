@@ -100,7 +100,7 @@ pub(super) fn organization(principal: &Principal) -> Option<String> {
     })
 }
 
-/// Returns what proves a token: its signature or its server.
+/// Returns the proof of a token: its signature or its server.
 pub(super) fn basis(principal: &Principal) -> (&'static str, String) {
     match principal.basis() {
         Basis::Signature { .. } => ("signature", "good".to_owned()),

@@ -1,5 +1,5 @@
-//! Explains the limits that a granted request counts against: policy, figures, for whom they count,
-//! and what is left. Nothing is counted.
+//! Explains the limits that a granted request counts against: policy, figures, the counted subject,
+//! and the rest. Nothing is counted.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -159,7 +159,7 @@ fn name(grounds: &Grounds<'_>, level: &LevelLeft) -> String {
     }
 }
 
-/// The thing that has a count of its own.
+/// Returns the subject that has a count of its own.
 fn counted_for(level: &LevelLeft, grant: &Grant<'_>, client: IpAddr) -> String {
     let definition = &level.policy.definition;
     let operation = grant.routed().operation();
@@ -237,7 +237,7 @@ fn address_hint(
     ]
 }
 
-/// Says whose counts these are, where others count too.
+/// Names the gateways whose counts these are, if others count too.
 fn counts_hint(grounds: &Grounds<'_>, levels: &[LevelLeft]) -> Option<String> {
     if levels.is_empty() {
         return None;

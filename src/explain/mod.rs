@@ -1,15 +1,15 @@
 //! Explains to an operator every step of the decision on one request.
 //!
-//! The verdict comes from `proxy::decide`, the function that the gateway itself calls. A
-//! running gateway judges by its own keys, introspection answers and revocations; `portcullis
-//! explain` alone judges by the files. Nothing is used up: a DPoP proof that was explained is still
-//! accepted afterwards.
+//! The verdict comes from `proxy::decide`, the function that the gateway itself calls. A running
+//! gateway judges by its own keys, introspection answers and revocations; `portcullis explain`
+//! alone judges by the files. Nothing is used up: a DPoP proof that was explained is still accepted
+//! afterwards.
 //!
-//! The files: [`request`] (the request, the token and its proof), [`steps`] (each step with what
-//! it found and its place in the files), [`limits`] and [`explained_limit`] (policies),
+//! The files: [`request`] (the request, the token and its proof), [`steps`] (each step with its
+//! findings and its place in the files), [`limits`] and [`explained_limit`] (policies),
 //! [`explanation`] (the answer), [`identity`] (revocation, binding, introspection), [`near_misses`]
-//! (what the operator probably meant) with [`hosts`], [`ports`], [`times`], [`scopes`] and
-//! [`inactive`], [`remembered`] (a refusal of the past, by its id), [`grounds`] (what a question is
+//! (likely mistakes) with [`hosts`], [`ports`], [`times`], [`scopes`] and [`inactive`],
+//! [`remembered`] (a refusal of the past, by its id), [`grounds`] (the state that a question is
 //! judged by), [`observed`] (refusals that `observe` lets through).
 
 mod explained_limit;

@@ -1,4 +1,4 @@
-//! Explains a refusal of the past by its id: what was known then, and what would help now.
+//! Explains a refusal of the past by its id: the facts at the time, and a remedy for now.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use crate::model::clock::UnixSeconds;
 use crate::snapshot::Snapshot;
 use crate::telemetry::refusals::{Remembered, Unsigned};
 
-/// Returns what the gateway remembers of a refusal.
+/// Returns the gateway's record of a refusal.
 pub fn recall(snapshot: &Snapshot, refusal: &Remembered) -> Explanation {
     let at = UnixSeconds(refusal.time.0 / 1000);
     let token = refusal.token.as_ref().map(whole).unwrap_or_default();

@@ -28,7 +28,7 @@ pub struct WrittenQuestion {
     /// The client's certificate, PEM.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_certificate: Option<String>,
-    /// Other headers, `name: value`: policies can have conditions on them.
+    /// Other headers, `name: value`, for policies with conditions on headers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<String>,
     /// The client's address; the explanation shows its budgets.
@@ -97,7 +97,7 @@ pub enum InvalidQuestion {
 }
 
 impl ExplainRequest {
-    /// Reads a question as it was sent.
+    /// Reads a question in its written form.
     pub fn read(written: &WrittenQuestion) -> Result<Self, InvalidQuestion> {
         let line = written.request.as_deref().ok_or(InvalidQuestion::Nothing)?;
         let question = Self::parse(line, written.token.clone())?;

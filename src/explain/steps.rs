@@ -1,4 +1,4 @@
-//! Explains the steps of a decision, each with what it found and its place in the files.
+//! Explains the steps of a decision, each with its findings and its place in the files.
 
 use std::sync::Arc;
 

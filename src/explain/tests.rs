@@ -1,4 +1,4 @@
-//! `explain` says what the gateway does.
+//! `explain` reports exactly what the gateway does.
 
 mod stage;
 

@@ -1,4 +1,4 @@
-//! Calls of a server's API, of which every status says something.
+//! Calls of a server's API, in which every status has a meaning.
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};

@@ -68,8 +68,8 @@ pub async fn post(
     within(settings, &url, reading).await
 }
 
-/// Posts JSON to a server that takes deliveries, such as a collector of traces. What its statuses
-/// mean is the caller's to know.
+/// Posts JSON to a server that takes deliveries, such as a collector of traces. The caller
+/// interprets the status.
 pub async fn deliver(
     settings: &Fetch,
     url: &str,

@@ -85,7 +85,7 @@ fn failure(
             presented: recorder.refused(),
             authorities: authorities(settings),
         },
-        // the name is none that a certificate can be for
+        // no certificate can be for such a name
         Err(_) => FetchFailure::Address { url: url.to_string() },
     }
 }

@@ -57,7 +57,7 @@ pub(super) async fn document(
     Ok(Document { content, freshness, certificate_until: None })
 }
 
-/// Reads a text of any type, whose reader judges it.
+/// Reads a text of any type; the reader judges it.
 pub(super) async fn text(
     settings: &Fetch,
     host: &str,
@@ -177,8 +177,8 @@ fn strange_beginning(content: &[u8]) -> Option<String> {
     }
 }
 
-/// Reads why a server did not take a form, in its own words where it has some (RFC 6749 section
-/// 5.2).
+/// Reads the reason for which a server refused a form, in its own words if it has some (RFC 6749
+/// section 5.2).
 async fn refused(
     settings: &Fetch,
     host: &str,

@@ -1,4 +1,4 @@
-//! The failures of a fetch, each with a message that says what to do and a label for a metric.
+//! The failures of a fetch, each with a message for the operator and a label for a metric.
 
 /// The reason why a fetch brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,7 @@ pub enum FetchFailure {
     Refused {
         host: String,
         status: u16,
-        /// The gateway's own credentials are what it refuses.
+        /// The server refuses the gateway's own credentials.
         credentials: bool,
         error: Option<String>,
         description: Option<String>,

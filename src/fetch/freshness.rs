@@ -7,11 +7,11 @@ use http::{HeaderMap, HeaderName, header};
 /// The time for which a server lets its answer be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Freshness {
-    /// Nothing is said.
+    /// The response does not say.
     Unsaid,
     /// Good for this long.
     For(Duration),
-    /// Not to be kept at all.
+    /// The response must not be kept.
     Uncached,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn of(headers: &HeaderMap) -> Freshness {
     let Some(expires) = all(header::EXPIRES).first().map(|expires| seconds(expires)) else {
         return Freshness::Unsaid;
     };
-    // "0" and other dates that are none mean that it is over already
+    // "0" and other invalid dates mean that it has expired
     let Some(expires) = expires else { return Freshness::Uncached };
     match all(header::DATE).first().and_then(|date| seconds(date)) {
         Some(date) if date < expires => {

@@ -1,15 +1,14 @@
 //! The outbound HTTP client of the control side: key sets, discovery documents, introspection.
 //!
 //! Asks only addresses that the operator wrote, that the operator's discovery document names, or
-//! that came by the management API and lead to a permitted network. A
-//! request has a connection of its own: no redirects, no compression, no second try, and a bound on
-//! everything that a server sends.
+//! that came by the management API and lead to a permitted network. A request has a connection of
+//! its own: no redirects, no compression, no second try, and a bound on everything that a server
+//! sends.
 //!
 //! [`get`], [`get_text`], [`post`], [`deliver`] and [`ask`](mod@ask) do a whole exchange by the
-//! rules of a key manager: [`address`] says which addresses are permitted, [`reach`] in which
-//! networks, [`proxy`] which way is taken, [`connector`] opens the connection with the trust of
-//! [`trust`], and [`document`] judges the response. [`send`] is the part below: one request over a
-//! stream that is open already.
+//! rules of a key manager: [`address`] has the permitted addresses, [`reach`] the permitted
+//! networks, [`proxy`] the way, [`connector`] opens the connection with the trust of [`trust`], and
+//! [`document`] judges the response. [`send`] is the part below: one request over an open stream.
 
 mod address;
 mod ask;

@@ -1,5 +1,4 @@
-//! Reads `NO_PROXY`, the list of servers that are reached directly, in all the forms in which it is
-//! written.
+//! Reads `NO_PROXY`, the list of servers that are reached directly, in all usual forms.
 //!
 //! There is no standard. The gateway understands names with all subdomains (`bank.example`,
 //! `.bank.example`), patterns with stars (`*`, `*.bank.example`, `10.0.*`), addresses (`10.0.0.1`,
@@ -58,7 +57,7 @@ fn split_port(entry: &str) -> (&str, Option<u16>) {
     }
 }
 
-/// A pattern in which each star stands for any characters.
+/// Tells whether a text fits a pattern in which each star stands for any characters.
 fn is_like(pattern: &str, host: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| host.strip_prefix(first)) else {

@@ -1,4 +1,4 @@
-//! One request over a stream that is open already, and its response.
+//! One request over an open stream, and its response.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};

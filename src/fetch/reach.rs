@@ -37,7 +37,7 @@ pub(super) fn check_literal(
 }
 
 /// Refuses an address whose host leads to a network that may not be called. A name that cannot be
-/// resolved now passes: the connection checks again.
+/// resolved now passes, because the connection checks again.
 pub async fn check_reach(url: &FetchUrl, networks: &NetworkRule) -> Result<(), FetchFailure> {
     check_literal(url.host(), Some(networks))?;
     let host = url.host().trim_matches(['[', ']']);

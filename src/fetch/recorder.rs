@@ -1,4 +1,4 @@
-//! Remembers the certificate that was refused, so that an operator learns whose it was.
+//! Remembers the certificate that was refused, so that an operator learns its names.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,8 +1,8 @@
-//! TLS towards servers: whose certificates are believed, and which one of ours is shown.
+//! TLS towards servers: the trusted certificates, and the gateway's own one. Decides on trust and
+//! nothing else.
 //!
-//! Decides on trust and nothing else. Verification cannot be turned off here. [`listed`] takes a
-//! server's own certificate where it stands in `ca`; [`explained()`] says in words why a handshake
-//! failed.
+//! Verification cannot be turned off here. [`listed`] accepts a server's own certificate if it
+//! stands in `ca`; [`explained()`] puts the cause of a failed handshake into words.
 
 mod checked;
 mod explained;

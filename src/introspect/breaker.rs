@@ -30,7 +30,7 @@ enum BreakerState {
     Closed {
         failures: u32,
     },
-    /// Nothing is asked until then, and then one question.
+    /// No question is sent until then, and then a single one.
     Open {
         until: Moment,
         openings: u32,

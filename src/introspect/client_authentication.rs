@@ -24,7 +24,7 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 
 /// The gateway, as one server knows it.
 pub(super) enum ClientAuthentication {
-    /// Nothing in the question says it.
+    /// The request does not name the client.
     Unnamed,
     Basic(HeaderValue),
     Form {
@@ -37,7 +37,7 @@ pub(super) enum ClientAuthentication {
         key_id: Option<String>,
         audience: Option<String>,
     },
-    /// The client id alone: the connection's certificate is the proof, or none is asked for.
+    /// The client id alone: the connection's certificate is the proof, or the server requires none.
     Named {
         id: String,
     },
@@ -72,8 +72,8 @@ impl ClientAuthentication {
         })
     }
 
-    /// For one question to a server of this issuer, at this endpoint. `None`: nothing can be signed
-    /// now.
+    /// Returns the proof for one question to a server of this issuer, at this endpoint. `None` if
+    /// nothing can be signed now.
     pub(super) fn proof(
         &self,
         issuer: &str,

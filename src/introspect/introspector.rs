@@ -76,14 +76,14 @@ struct CachedAnswer {
 }
 
 impl fmt::Debug for Introspector {
-    /// Neither tokens nor credentials.
+    /// Shows neither tokens nor credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Introspector").field("server", &self.known.server).finish_non_exhaustive()
     }
 }
 
 impl Introspector {
-    /// For a key manager that can be asked.
+    /// Makes it for a key manager with introspection.
     pub fn of(
         definition: &KeyManager,
         keys: &Arc<KeyManagerKeys>,
@@ -141,8 +141,8 @@ impl Introspector {
         let (sender, pending) = match self.known.asking.entry(key) {
             Entry::Occupied(asked) => return asked.get().clone(),
             Entry::Vacant(place) => {
-                // what was answered since the caller looked was kept before its question left this
-                // table
+                // an answer that came since the caller looked was kept before its question left
+                // this table
                 if let Some(answer) = self.known.find(&key, moment()) {
                     return PendingAnswer::settled(IntrospectionOutcome::Answered(answer));
                 }
@@ -180,8 +180,8 @@ impl Introspector {
         self.begin(token, purpose, now).outcome().await
     }
 
-    /// Asks again about the token of a stream; `None` while as many such questions are under way as
-    /// may be.
+    /// Asks again about the token of a stream. Returns `None` while too many of these questions are
+    /// in progress.
     pub fn recheck(
         &self,
         token: &[u8],

@@ -18,12 +18,13 @@ pub enum IntrospectionPurpose {
 /// The answer of a server about a token.
 #[derive(Debug, Clone)]
 pub enum IntrospectionAnswer {
-    /// With when it has to be asked again.
+    /// The token is active, until the time at which it must be asked about again.
     Active(Arc<Claims>, Moment),
     /// Known to the server, and no access token.
     NotAccess(WrongType),
     Inactive,
-    /// Nothing, and `on_introspection_failure` lets the signature alone be enough until then.
+    /// The server gave no answer, and `on_introspection_failure` lets the signature alone be enough
+    /// until then.
     Unconfirmed(Moment),
 }
 
@@ -31,7 +32,7 @@ pub enum IntrospectionAnswer {
 #[derive(Debug, Clone)]
 pub enum IntrospectionOutcome {
     Answered(IntrospectionAnswer),
-    /// With the operator's word on it.
+    /// There is no answer; with the message for the operator.
     Unavailable(Arc<str>),
     /// The server failed again and again, and is not asked for this long.
     Spared(Arc<str>, Duration),

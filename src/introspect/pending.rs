@@ -4,11 +4,11 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use crate::introspect::outcome::IntrospectionOutcome;
 
-/// An outcome that somebody waits for.
+/// An outcome that is in progress.
 #[derive(Debug, Clone)]
 pub struct PendingAnswer(pub(super) watch::Receiver<Option<IntrospectionOutcome>>);
 
-/// A question about the token of a stream, which nobody waits for.
+/// A question about the token of a stream, for which no request waits.
 #[derive(Debug)]
 pub struct Recheck {
     pub(super) pending: PendingAnswer,
@@ -29,11 +29,11 @@ impl PendingAnswer {
 }
 
 impl Recheck {
-    /// Returns the outcome; `None` while the request is under way.
+    /// Returns the outcome; `None` while the question is in progress.
     pub fn outcome(&self) -> Option<IntrospectionOutcome> {
         let receiver = &self.pending.0;
         let outcome = receiver.borrow().clone();
-        // nobody will answer: the task that asked has ended
+        // no answer will come: the task that asked has ended
         outcome.or_else(|| receiver.has_changed().is_err().then(given_up))
     }
 }

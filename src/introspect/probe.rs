@@ -1,5 +1,5 @@
-//! Asks a server about one token, once and outside of any key manager: for commands that try what a
-//! file will say.
+//! Asks a server about one token, once and outside of any key manager, for commands that test a
+//! configuration.
 
 use crate::fetch::{FormPost, post};
 use crate::introspect::client_authentication::ClientAuthentication;
@@ -18,7 +18,8 @@ pub struct Probe<'p> {
 }
 
 impl Probe<'_> {
-    /// Returns the server's answer, or the operator's message about the reason why there is none.
+    /// Returns the server's answer, or a message for the operator about the reason why there is
+    /// none.
     pub async fn ask(&self, token: &str, now: UnixSeconds) -> Result<Introspected, String> {
         let client =
             ClientAuthentication::of(Some(self.credentials)).map_err(|error| error.to_string())?;

@@ -1,5 +1,4 @@
-//! One question to one server, and its answer: read, and believed as far as the key manager's keys
-//! and issuer say so.
+//! One question to one server, and its answer, checked by the key manager's keys and issuer.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -25,7 +24,7 @@ use crate::telemetry::IntrospectionCounters;
 /// Questions that are under way at a time; more wait, within the time of their own question.
 const MOST_QUESTIONS: usize = 64;
 
-/// The server of one key manager, as it is asked about tokens.
+/// The introspection server of one key manager.
 pub(super) struct IntrospectionServer {
     name: Box<str>,
     /// `None`: the discovery document names it.
@@ -33,7 +32,7 @@ pub(super) struct IntrospectionServer {
     client: ClientAuthentication,
     /// The gateway's client id, which signed answers are for.
     client_id: String,
-    /// Only signed answers are believed.
+    /// Only signed answers are accepted.
     signed: bool,
     keys: Arc<KeyManagerKeys>,
     rules: TokenRules,
@@ -53,10 +52,10 @@ pub(super) struct IntrospectionServer {
 enum Failure {
     /// The server was not reached, did not answer in time, or says that it is in trouble.
     Trouble(String),
-    /// It answered, and that says nothing of the token. A token may make a server refuse: that is
-    /// no trouble of the server.
+    /// The answer says nothing about the token. A token can make a server refuse, so this is no
+    /// failure of the server.
     Unusable(String),
-    /// It was not asked.
+    /// The server was not asked.
     NotAsked(String),
 }
 
@@ -103,7 +102,7 @@ impl IntrospectionServer {
         hold: Duration,
         now: UnixSeconds,
     ) -> IntrospectionOutcome {
-        // a token of which no end is known is good now, also where answers are not kept
+        // a token without a known end is active now, even if answers are not kept
         let latest = UnixSeconds(now.0.saturating_add(hold.as_secs().max(1)));
         let limit = self.fetch.request_timeout;
         let attempt = match self.breaker.enter(moment()) {
@@ -206,8 +205,8 @@ impl IntrospectionServer {
         Ok(posted)
     }
 
-    /// As it is written, or as the discovery document says; where that was not read yet, it is
-    /// asked for.
+    /// Returns the configured endpoint, or that of the discovery document, which is fetched if it
+    /// was not read yet.
     async fn endpoint(&self) -> Option<Arc<str>> {
         if let Some(written) = &self.endpoint {
             return Some(written.as_str().into());
@@ -219,7 +218,7 @@ impl IntrospectionServer {
         learned()
     }
 
-    /// As it is written, or as the discovery document says; empty where neither is known.
+    /// Returns the configured issuer, or that of the discovery document; empty if neither is known.
     fn issuer(&self) -> String {
         if !self.issuer.is_empty() {
             return self.issuer.clone();
@@ -255,7 +254,7 @@ impl IntrospectionServer {
         }
     }
 
-    /// `None`: there are no keys.
+    /// Returns `None` if there are no keys.
     fn verify(
         &self,
         content: &[u8],

@@ -19,7 +19,7 @@ use crate::jwks::outcome::{FetchEnding, RefetchCause, Refetched, WaitOutcomes};
 /// A request that asks for newer keys.
 #[derive(Debug, Clone, Copy)]
 pub struct KeyWaiter {
-    /// Only a fetch that begins later can tell that a key does not exist.
+    /// Only a fetch that begins after this time can prove that a key does not exist.
     pub arrived: Instant,
     /// The client's address; `None` for the gateway's own questions.
     pub source: Option<IpAddr>,
@@ -38,9 +38,9 @@ impl KeyManagerKeys {
         self.refetch_for(cause, &KeyWaiter::now(None)).await
     }
 
-    /// Asks for newer keys and waits for what comes of it, until `request_timeout` has passed since
-    /// the asker arrived. All who ask at one time share one fetch. Callable from any runtime;
-    /// dropping the future stops the waiting only.
+    /// Asks for newer keys and waits for the result, until `request_timeout` has passed since the
+    /// request arrived. All who ask at one time share one fetch. It can be called from any runtime.
+    /// Dropping the future stops only the waiting.
     pub async fn refetch_for(&self, cause: RefetchCause, asker: &KeyWaiter) -> Refetched {
         let came = self.newer(cause, asker).await;
         self.refetch_requests.count(came);

@@ -1,4 +1,4 @@
-//! From a key manager's settings to a key set: discovery where it is needed, then the keys.
+//! From a key manager's settings to a key set: discovery if it is needed, then the keys.
 
 use std::sync::Arc;
 
@@ -17,10 +17,10 @@ pub(super) struct Fetched {
     pub(super) keys: ParsedKeySet,
     /// The key set as it came, to be kept.
     pub(super) content: Bytes,
-    /// From the discovery document, where one was read.
+    /// The issuer of the discovery document, if one was read.
     pub(super) issuer: Option<Issuer>,
     pub(super) freshness: Freshness,
-    /// From the discovery document, where one was read.
+    /// The endpoint of the discovery document, if one was read.
     pub(super) introspection: Option<Arc<str>>,
     pub(super) certificate_until: Option<u64>,
 }
@@ -33,7 +33,7 @@ struct Discovery {
     introspection_endpoint: Option<String>,
 }
 
-/// Reads the key set, and the issuer where it is not written.
+/// Reads the key set, and the issuer if the configuration has none.
 pub(super) async fn read(key_manager: &KeyManager) -> Result<Fetched, KeySetFailure> {
     let settings = &key_manager.fetch;
     let mut introspection = None;

@@ -1,4 +1,4 @@
-//! The failures of reading a key set, each with a message that says what to do and a label for a
+//! The failures of reading a key set, each with a message for the operator and a label for a
 //! metric.
 
 use crate::fetch::FetchFailure;
@@ -31,7 +31,7 @@ pub(super) enum KeySetFailure {
 }
 
 impl KeySetFailure {
-    /// Tells whether the server says that there is no such document, or none for the gateway.
+    /// Tells whether the server answered that there is no such document, or none for the gateway.
     pub(super) fn is_absence(&self) -> bool {
         matches!(
             self,

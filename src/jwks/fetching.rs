@@ -59,7 +59,7 @@ impl Fetching {
         self.kept.store(true, Ordering::Relaxed);
     }
 
-    /// Removes what was kept on disk.
+    /// Removes the keys from the disk.
     pub fn forget(&self) {
         if self.kept.swap(false, Ordering::Relaxed) {
             store::remove(&self.folder, &self.definition);

@@ -22,10 +22,10 @@ pub struct KeySets {
     folder: PathBuf,
     clock: Arc<dyn Clock>,
     tasks: JoinSet<()>,
-    /// By name.
+    /// The running tasks, by name.
     running: HashMap<String, KeySetEntry>,
-    /// Since the last reconciliation: what ran under a name before, until it is known which
-    /// configuration holds.
+    /// The tasks that the last reconciliation replaced, until it is known which configuration is
+    /// used.
     replaced: Vec<(String, Option<KeySetEntry>)>,
 }
 
@@ -58,7 +58,7 @@ impl KeySets {
     }
 
     /// Starts a task for each key manager of this configuration and returns their keys in its
-    /// order. A task whose settings did not change goes on. A replaced task goes on until
+    /// order. A task with unchanged settings goes on. A replaced task goes on until
     /// [`KeySets::commit`]. Must be called on a runtime; never waits.
     pub fn reconcile(&mut self, key_managers: &[KeyManager]) -> Vec<Arc<KeyManagerKeys>> {
         self.commit();
@@ -73,7 +73,7 @@ impl KeySets {
         key_managers.iter().map(|wanted| self.keep_or_start(wanted)).collect()
     }
 
-    /// The configuration of the last reconciliation is in use: what it replaced stops.
+    /// Confirms the configuration of the last reconciliation: the tasks that it replaced stop.
     pub fn commit(&mut self) {
         for (_, earlier) in self.replaced.drain(..) {
             if let Some(earlier) = earlier {
@@ -82,8 +82,8 @@ impl KeySets {
         }
     }
 
-    /// The configuration of the last reconciliation is not used: what it started stops, what ran
-    /// before runs on.
+    /// Drops the configuration of the last reconciliation: the tasks that it started stop, and the
+    /// earlier ones go on.
     pub fn take_back(&mut self) {
         for (name, earlier) in std::mem::take(&mut self.replaced) {
             if let Some(started) = self.running.remove(&name) {

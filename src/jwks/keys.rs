@@ -1,4 +1,4 @@
-//! Holds a key manager's keys: what workers read of them, and what a fetch does to them.
+//! A key manager's keys: workers read them, and a fetch changes them.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,7 +31,7 @@ pub struct KeyManagerKeys {
     /// Tells whether a fetch may be asked for. Keys from files and keys of a disabled key manager
     /// are not fetched.
     fetched: AtomicBool,
-    /// Nobody fetches them any more: the configuration has others in their place.
+    /// These keys are not fetched any more, because the configuration has replaced them.
     retired: AtomicBool,
     /// The longest that a request waits for keys.
     pub(super) wait: Duration,
@@ -41,19 +41,19 @@ pub struct KeyManagerKeys {
 /// The keys in use.
 #[derive(Debug, Clone)]
 pub struct KeyState {
-    /// `None`: never had any, or the last good ones are older than `jwks_keep_stale`.
+    /// `None` if it never had any, or the last good ones are older than `jwks_keep_stale`.
     pub keys: Option<Arc<KeySet>>,
     /// Grows when the usable keys, or the learned issuer, change.
     pub generation: u64,
-    /// From the discovery document, where one was read.
+    /// The issuer of the discovery document, if one was read.
     pub issuer: Option<Issuer>,
     /// The introspection endpoint that the discovery document names.
     pub introspection: Option<Arc<str>>,
-    /// An unknown key now means that we do not know, not that there is no such key.
+    /// The last fetch failed, so a key that is missing may exist.
     pub last_attempt_failed: bool,
 }
 
-/// For `/readyz`, `/metrics`, `check` and `explain`.
+/// The facts for `/readyz`, `/metrics`, `check` and `explain`.
 #[derive(Debug, Clone)]
 pub struct KeyManagerStatus {
     pub usable: bool,
@@ -86,7 +86,7 @@ struct FetchRecord {
     absent: bool,
     fetches: BTreeMap<&'static str, u64>,
     skipped: BTreeMap<&'static str, u64>,
-    /// By [`CertificateUse`].
+    /// The certificates' ends, by [`CertificateUse`].
     certificates: [Option<u64>; 2],
 }
 
@@ -98,7 +98,7 @@ pub enum CertificateUse {
 }
 
 impl KeyManagerKeys {
-    /// Without keys. A request waits for them until `wait` has passed since it arrived.
+    /// Makes an empty set. A request waits for keys until `wait` has passed since it arrived.
     pub(super) fn new(wait: Duration) -> Arc<Self> {
         let state = KeyState {
             keys: None,
@@ -134,7 +134,7 @@ impl KeyManagerKeys {
         self.fetched.load(Ordering::Relaxed)
     }
 
-    /// Lets those who wait look for the keys that took the place of these.
+    /// Makes waiting requests look for the keys that replaced these.
     pub(super) fn retire(&self) {
         self.retired.store(true, Ordering::SeqCst);
         self.outcome.send_modify(|_| {});
@@ -144,7 +144,7 @@ impl KeyManagerKeys {
         self.retired.load(Ordering::SeqCst)
     }
 
-    /// Waits until the first fetch has ended, one way or the other.
+    /// Waits until the first fetch has ended, with success or not.
     pub async fn settled(&self) {
         let mut outcome = self.outcome.subscribe();
         if self.fetched.load(Ordering::Relaxed) {
@@ -263,19 +263,19 @@ impl KeyManagerKeys {
         }
     }
 
-    /// Too old: from now on nothing is judged by them.
+    /// Drops keys that are too old, so that no token is judged by them.
     pub(super) fn expire(&self) {
         let before = self.state.load_full();
         let generation = before.generation.saturating_add(1);
         self.state.store(Arc::new(KeyState { keys: None, generation, ..KeyState::clone(&before) }));
     }
 
-    /// These keys are not fetched.
+    /// Marks these keys as not fetched.
     pub(super) fn is_fixed(&self) {
         self.fetched.store(false, Ordering::Relaxed);
     }
 
-    /// Tells whether the server said at the last fetch that there is no such key set.
+    /// Tells whether the server answered at the last fetch that there is no such key set.
     pub fn is_absent(&self) -> bool {
         self.record().absent
     }
@@ -290,7 +290,7 @@ impl KeyManagerKeys {
         self.record().last_good.map(|at| at.elapsed())
     }
 
-    /// Tells those who wait that the fetch has ended which began at that moment.
+    /// Tells waiting requests that the fetch which began at that moment has ended.
     pub(super) fn finish(&self, began: Moment, ending: FetchEnding) {
         self.outcome.send_modify(|outcome| {
             let good = matches!(ending, FetchEnding::Changed | FetchEnding::Unchanged);

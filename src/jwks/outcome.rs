@@ -18,13 +18,13 @@ pub enum Refetched {
     Changed,
     /// Fetched since the asker arrived, and the keys are the same.
     Unchanged,
-    /// These keys are not fetched, or no fetch is spent on this cause now.
+    /// These keys are not fetched, or this cause gets no fetch now.
     NotAllowed,
     Failed,
     TimedOut,
     /// The next fetch that `jwks_min_refetch` allows comes after the asker's deadline.
     TooLate,
-    /// Too many wait already, or too many of this address.
+    /// Too many requests wait already, or too many of this address.
     Crowded,
 }
 
@@ -49,7 +49,7 @@ impl Refetched {
 /// The end of the last finished fetch.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct WaitOutcomes {
-    /// When the last fetch began that has ended, and when the last good one did.
+    /// The beginning of the last fetch that has ended, and of the last good one.
     pub(super) last_began: Option<Moment>,
     pub(super) last_good_began: Option<Moment>,
     pub(super) ending: FetchEnding,
@@ -57,7 +57,7 @@ pub(super) struct WaitOutcomes {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum FetchEnding {
-    /// Nothing has finished yet.
+    /// No fetch has ended yet.
     #[default]
     Pending,
     Changed,

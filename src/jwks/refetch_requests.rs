@@ -1,5 +1,5 @@
-//! The place where requests and the fetching task meet: who wants newer keys, and when the next
-//! fetches can be.
+//! The meeting place of requests and the fetching task: the requests for newer keys, and the times
+//! of the next fetches.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub(super) struct RefetchRequests {
     forced: AtomicU64,
     bell: Notify,
     rung: AtomicBool,
-    /// When the allowance lets a request cause a fetch, and when it lets a bad signature cause one.
+    /// The times from which the allowance lets a request, or a bad signature, cause a fetch.
     opens_at: AtomicU64,
     spare_opens_at: AtomicU64,
     background_at: AtomicU64,
@@ -37,7 +37,7 @@ impl RefetchRequests {
     pub(super) fn new() -> Self {
         Self {
             begun: Instant::now(),
-            // before any moment: nobody has asked
+            // before any moment: no request has asked
             wanted: AtomicU64::new(0),
             forced: AtomicU64::new(0),
             bell: Notify::new(),
@@ -75,13 +75,13 @@ impl RefetchRequests {
         self.forced.load(Ordering::SeqCst) > nanos(last_began)
     }
 
-    /// Returns when somebody has asked since the last fetch began.
+    /// Returns when a request has asked since the last fetch began.
     pub(super) async fn rung(&self) {
         self.bell.notified().await;
     }
 
-    /// A fetch begins: who asks from now on needs another one. The moment must be read after this
-    /// call.
+    /// Notes that a fetch begins: later requests need another one. The moment must be read after
+    /// this call.
     pub(super) fn fetch_begins(&self) {
         self.fetching.store(true, Ordering::SeqCst);
         self.rung.store(false, Ordering::SeqCst);
@@ -91,7 +91,7 @@ impl RefetchRequests {
         self.fetching.store(false, Ordering::SeqCst);
     }
 
-    /// When the next fetches can be, as the task sees it.
+    /// Announces the times of the next fetches, as the task sees them.
     pub(super) fn announce(&self, opens_at: Moment, spare_opens_at: Moment, background_at: Moment) {
         self.opens_at.store(nanos(opens_at), Ordering::SeqCst);
         self.spare_opens_at.store(nanos(spare_opens_at), Ordering::SeqCst);

@@ -24,7 +24,7 @@ use crate::model::names::Issuer;
 /// A failure that goes on is logged at most this often.
 const REPEAT_LOG: Duration = Duration::from_mins(1);
 
-/// Everything that the task owns.
+/// The state of the task.
 #[derive(Debug)]
 pub(super) struct RefreshTask {
     pub(super) key_manager: KeyManager,

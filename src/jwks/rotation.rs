@@ -1,9 +1,9 @@
 //! Watches a key set rotate: keys that are published and not used yet, keys that are about to go,
 //! and keys that went while tokens of them are valid.
 //!
-//! Noted when a token is verified that no worker remembers, never for a remembered one. So the use
-//! of a key is measured by the latest end of its tokens, which says more than when it was last
-//! seen.
+//! A use is noted when a token is verified that no worker remembers, never for a remembered one. So
+//! the use of a key is measured by the latest end of its tokens, which says more than the time of
+//! its last use.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,8 +16,8 @@ use crate::jwt::{KeyIdentity, KeySet};
 /// Withdrawn keys that are remembered for a key set; the oldest make room.
 const MOST_WITHDRAWN: usize = 8;
 
-/// A withdrawn key is shown for a day at most: a token that is valid for longer has been refused
-/// for so long that its client knows.
+/// The longest time for which a withdrawn key is shown. A token that is valid for longer has been
+/// refused for so long that its client knows.
 const WITHDRAWN_FOR: Duration = Duration::from_hours(24);
 
 /// The keys of one key set, with their use. Written by the task that fetches, read by workers.
@@ -29,10 +29,10 @@ pub(super) struct KeyRotation {
 
 #[derive(Debug, Clone, Default)]
 struct RotatingKeys {
-    /// Grows with each publication that brings new keys; zero: none was published.
+    /// The number of publications that brought new keys; zero if none was published.
     round: u64,
     published: Vec<Arc<RotatingKey>>,
-    /// With the moment at which they went, the oldest first.
+    /// Withdrawn keys with the moment at which they went, the oldest first.
     withdrawn: Vec<(Arc<RotatingKey>, Instant)>,
 }
 
@@ -55,13 +55,13 @@ pub(super) struct KeyNews {
 }
 
 impl KeyRotation {
-    /// Nothing is published yet.
+    /// No key is published yet.
     pub(super) fn new() -> Self {
         Self { begun: Instant::now(), records: ArcSwap::default() }
     }
 
-    /// Notes a token that was verified with a key and is valid for so long. Returns the key's id if
-    /// the key is new and this is the first token of it.
+    /// Notes a token that was verified with a key, and its remaining lifetime. Returns the key's id
+    /// if the key is new and this is the first token of it.
     pub(super) fn note(
         &self,
         key: &KeyIdentity,
@@ -75,7 +75,7 @@ impl KeyRotation {
         (before == 0 && record.is_new()).then(|| record.key_id.clone())
     }
 
-    /// Notes the keys that are published from now on, and says what is new about them.
+    /// Notes the keys that are published from now on, and returns the news about them.
     pub(super) fn publish(&self, keys: &KeySet, now: Instant) -> KeyNews {
         let before = self.records.load_full();
         let is_same = before.published.len() == keys.len()

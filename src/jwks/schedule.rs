@@ -1,4 +1,4 @@
-//! When a server is asked: pure decisions over durations.
+//! The times at which a server is asked: pure decisions over durations.
 
 use std::time::Duration;
 
@@ -61,12 +61,12 @@ impl Allowance {
         Self { each, full_at: Moment::ZERO }
     }
 
-    /// When the next fetch is allowed; a moment in the past means now.
+    /// Returns the time from which the next fetch is allowed; a moment in the past means now.
     pub(super) fn opens_at(&self) -> Moment {
         self.full_at.saturating_sub(self.each.saturating_mul(BURST.saturating_sub(1)))
     }
 
-    /// When the next fetch is allowed that leaves one of the burst to others.
+    /// Returns the time from which a fetch is allowed that leaves one of the burst to others.
     pub(super) fn spare_opens_at(&self) -> Moment {
         let left = BURST.saturating_sub(1).saturating_sub(SPARED);
         self.full_at.saturating_sub(self.each.saturating_mul(left))
@@ -89,7 +89,7 @@ pub(super) struct FetchPlan {
     pub(super) forced: bool,
 }
 
-/// When a fetch starts, and whether it is one that requests have to pay for.
+/// The start of a fetch, and whether it is charged to requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Start {
     pub(super) at: Moment,
@@ -97,8 +97,8 @@ pub(super) struct Start {
 }
 
 impl FetchPlan {
-    /// The next start. The background fetch and an operator's are free: neither grows with what
-    /// clients send.
+    /// Returns the next start. The background fetch and an operator's are free, because clients
+    /// cannot multiply them.
     pub(super) fn next(self, allowance: &Allowance, now: Moment) -> Start {
         if self.forced {
             return Start { at: now, charged: false };
@@ -195,10 +195,9 @@ mod tests {
             prop_assert!(refresh >= SHORTEST_REFRESH.mul_f64(0.89) && refresh <= Duration::from_mins(10));
         }
 
-        /// Requests come whenever they like, and fetches take as long as they take: everybody gets
-        /// a fetch that began after he came, no later than one interval after the fetch that was
-        /// under way; and in any time there are no more fetches than the burst and the average rate
-        /// allow.
+        /// For requests at any time and fetches of any duration, every request gets a fetch that
+        /// began after it came, no later than one interval after the fetch in progress. In any time
+        /// there are no more fetches than the burst and the average rate allow.
         #[test]
         fn all_are_served_and_fetches_stay_bounded(
             gaps in prop::collection::vec(0_u64..20_000, 1..200),
@@ -216,7 +215,7 @@ mod tests {
             let mut durations = took.iter().cycle().map(|took| Duration::from_millis(*took));
             let longest = Duration::from_secs(5);
             for arrival in &arrivals {
-                // the one that has come first and is not served yet is what the task looks at
+                // the task looks at the first request that is not served yet
                 if began.is_some_and(|began| began >= *arrival) {
                     continue;
                 }

@@ -1,8 +1,8 @@
 //! Last good key sets on disk, so that a restart during an outage still works.
 //!
-//! A file is believed only for the same source and issuer that it was kept for. Writing goes
-//! through a temporary file and a rename: a crash leaves the old one or the new one. Failing to
-//! write is logged and nothing else.
+//! A file is used only for the source and issuer that it was kept for. Writing goes through a
+//! temporary file and a rename, so a crash leaves the old one or the new one. A failed write is
+//! logged, and has no other effect.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -16,14 +16,14 @@ use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::{KeyManager, KeySource};
 use crate::state_dir;
 
-/// A key set as it was last good.
+/// A key set from its last good fetch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StoredKeySet {
-    /// The address and the trust that it was fetched with.
+    /// The address and the trust with which it was fetched.
     pub(super) source: String,
-    /// As configured.
+    /// The configured issuer.
     pub(super) issuer: Option<String>,
-    /// From the discovery document.
+    /// The issuer of the discovery document.
     pub(super) learned_issuer: Option<String>,
     pub(super) fetched_at: u64,
     pub(super) document: String,
@@ -89,7 +89,7 @@ pub(super) fn write(
     state_dir::replace(&temporary, &path)
 }
 
-/// Takes the kept key set away; that there was none is well.
+/// Removes the kept key set, if there is one.
 pub(super) fn remove(folder: &Path, key_manager: &KeyManager) {
     let path = path(folder, key_manager);
     if let Err(error) = fs::remove_file(&path)
@@ -104,8 +104,7 @@ pub(super) fn remove(folder: &Path, key_manager: &KeyManager) {
     }
 }
 
-/// The kept key set; `None` when there is none, and when there is one that cannot be read, which is
-/// logged.
+/// Returns the kept key set; `None` if there is none, or if it cannot be read, which is logged.
 pub(super) fn read(folder: &Path, key_manager: &KeyManager) -> Option<StoredKeySet> {
     let path = path(folder, key_manager);
     let file = match state_dir::read(&path) {

@@ -1,4 +1,4 @@
-//! Against scripted servers on loopback.
+//! Fetching from scripted servers on loopback.
 
 mod asking;
 mod trust;
@@ -23,7 +23,7 @@ const KEY_TWO: &str = r#"{"kty":"OKP","crv":"Ed25519","kid":"two","x":"d75a98018
 const KEY_THREE: &str = r#"{"kty":"OKP","crv":"Ed25519","kid":"three","x":"PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw"}"#;
 const ODD_KEY: &str = r#"{"kty":"AKP","alg":"ML-DSA-65","kid":"odd","pub":"AAAA"}"#;
 
-/// A server that answers every request with what it is told, and counts.
+/// A server that gives every request the scripted answer, and counts.
 struct Server {
     address: std::net::SocketAddr,
     answer: Arc<arc_swap::ArcSwap<String>>,

@@ -1,8 +1,8 @@
-//! The closed list of signature algorithms and what a key of each kind may verify (RFC 7518 3.1,
-//! RFC 8037 3.1).
+//! The closed list of signature algorithms, and the algorithms that a key of each kind can verify
+//! (RFC 7518 3.1, RFC 8037 3.1).
 //!
-//! The kind of the key decides; a token's `alg` is only compared with what the key allows. There is
-//! no symmetric algorithm and no `none`.
+//! The kind of the key decides; a token's `alg` is only compared with the algorithms of the key.
+//! There is no symmetric algorithm and no `none`.
 
 use aws_lc_rs::signature::{self, EcdsaVerificationAlgorithm, RsaParameters};
 

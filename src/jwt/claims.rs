@@ -53,8 +53,8 @@ impl Claims {
         })
     }
 
-    /// The claims of an introspection answer (RFC 7662 section 2.2). `issuer` is the key manager's,
-    /// where it has one; an answer without `exp` holds until `latest`.
+    /// Reads the claims of an introspection answer (RFC 7662 section 2.2). `issuer` is the key
+    /// manager's, if it has one. An answer without `exp` holds until `latest`.
     pub fn introspected(
         answer: &[u8],
         issuer: &str,
@@ -121,7 +121,7 @@ impl Claims {
         self.get("jti").and_then(JsonValue::as_str)
     }
 
-    /// The last second in which the token may be used is the one before, leeway apart.
+    /// Returns the second after the last one in which the token can be used, without leeway.
     pub fn expires_at(&self) -> UnixSeconds {
         self.expires_at
     }
@@ -218,17 +218,17 @@ impl Claims {
     }
 }
 
-/// The answer of a server that was asked about a token.
+/// A server's answer about a token.
 #[derive(Debug)]
 pub enum Introspected {
-    /// With the members that had to be understood.
+    /// The token is active. The list has the members that were hard to understand.
     Active(Claims, Vec<OddMember>),
     /// Active, and no access token.
     NotAccess(WrongType),
     Inactive,
 }
 
-/// Claims are about persons: only what operators need to tell tokens apart is shown.
+/// Claims are about persons, so only the ones that operators need to tell tokens apart are shown.
 impl std::fmt::Debug for Claims {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Claims")

@@ -1,7 +1,5 @@
 //! The compact serialization (RFC 7515 7.1): exactly three parts of base64url in their only
-//! spelling.
-//!
-//! It judges the form and decodes; what the parts say is for others.
+//! spelling. It judges the form and decodes; it does not interpret the parts.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

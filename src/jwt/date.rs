@@ -4,8 +4,8 @@ use crate::jwt::rejection::{ClaimFault, Rejection};
 use crate::jwt::value::{JsonValue, Members, Number};
 use crate::model::clock::UnixSeconds;
 
-/// Servers write the end of a signed 64-bit clock, in seconds or milliseconds, for "never"; what
-/// lies beyond is no time.
+/// Servers write the end of a signed 64-bit clock, in seconds or milliseconds, for "never". A
+/// number beyond that is no time.
 const LAST_SECOND: u64 = i64::MAX.unsigned_abs();
 /// 2^63
 const FIRST_FLOAT_TOO_LARGE: f64 = 9_223_372_036_854_775_808.0;

@@ -19,7 +19,7 @@ use crate::model::key_manager::SignatureAlgorithm;
 /// Larger proofs are not read: a key of 8192 bits and its signature have room.
 const MOST_BYTES: usize = 8192;
 
-/// Longer ids are refused, so that remembering them costs what is planned.
+/// Longer ids are refused, so that each remembered one has a known size.
 const MOST_ID_BYTES: usize = 256;
 
 /// A proof is made for one request: how old it may be, clock skew apart, and how far ahead of our
@@ -33,9 +33,9 @@ pub struct Proved<'r> {
     pub method: &'r str,
     pub scheme: &'r str,
     pub authority: &'r str,
-    /// As sent, and in normal form; below the prefix.
+    /// The path as sent, and in normal form; below the prefix.
     pub paths: [&'r str; 2],
-    /// The part of the client's path that proxies in front took off; empty where there is none.
+    /// The part of the client's path that proxies in front removed; empty if there is none.
     pub prefix: &'r str,
     pub token: &'r [u8],
 }
@@ -145,7 +145,7 @@ pub(super) fn thumbprint(key: &Members) -> Result<[u8; 32], ProofFault> {
     }
     let member = |name: &'static str| {
         let text = key.get(name).and_then(JsonValue::as_str).ok_or(ProofFault::Key)?;
-        // what needs no escape in JSON, which all of these are made of
+        // characters that need no escape in JSON, which all of these consist of
         let plain =
             text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
         if plain { Ok(format!("\"{name}\":\"{text}\"")) } else { Err(ProofFault::Key) }
@@ -161,8 +161,8 @@ pub(super) fn thumbprint(key: &Members) -> Result<[u8; 32], ProofFault> {
     digest(&SHA256, canonical.as_bytes()).as_ref().try_into().map_err(|_| ProofFault::Key)
 }
 
-/// Without query and fragment, and after the normalization of RFC 3986 sections 6.2.2 and 6.2.3
-/// that costs nothing.
+/// Compares without query and fragment, after the parts of the normalization of RFC 3986 (sections
+/// 6.2.2 and 6.2.3) that cost nothing.
 fn is_same_address(written: &str, about: &Proved<'_>) -> bool {
     let Ok(uri) = written.split(['?', '#']).next().unwrap_or_default().parse::<Uri>() else {
         return false;

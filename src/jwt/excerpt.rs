@@ -1,9 +1,8 @@
-//! A name out of a token or a key set in the form in which an operator may be shown it: short and
-//! printable.
+//! A name out of a token or a key set, made safe to show to an operator: short and printable.
 
 use std::fmt;
 
-/// At most 64 characters, each printable; the rest is cut and the cut is marked.
+/// At most 64 characters, each printable. A longer name is cut, and the cut is marked.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Excerpt(Box<str>);
 

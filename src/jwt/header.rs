@@ -1,6 +1,4 @@
-//! A token's protected header (RFC 7515 4.1): which algorithm and key it names, its type, and what
-//! it declares critical.
-//!
+//! A token's protected header (RFC 7515 4.1): its algorithm, key, type, and critical members.
 //! `jku`, `x5u`, `jwk` and `x5c` are never used: a token does not bring its own key. Unknown
 //! members are ignored.
 

@@ -13,7 +13,8 @@ use crate::jwt::{Excerpt, Unverified};
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::{SignatureAlgorithm, TokenRules};
 
-/// An answer is made for one question: an older one may be somebody else's, or of another time.
+/// The greatest age of an answer. It is made for one question, and an older one may belong to
+/// another.
 const OLDEST_SECONDS: u64 = 60;
 
 /// The expected signer and audience of a response.

@@ -56,7 +56,7 @@ fn fault(error: &serde_json::Error) -> JsonFault {
     }
 }
 
-/// A value that is about to be read inside `depth - 1` objects and arrays.
+/// A value that is read inside `depth - 1` objects and arrays.
 struct ValueSeed {
     depth: usize,
 }
@@ -160,7 +160,7 @@ impl Visitor<'_> for MemberNameSeed {
     }
 }
 
-/// Far more than any token or key set uses, far less than what the parser's stack holds.
+/// Far deeper than any token or key set, and far less than the parser's stack holds.
 const MAX_DEPTH: usize = 32;
 
 /// Room for the members of the usual object, so that reading it does not move them about.

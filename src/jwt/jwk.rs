@@ -1,9 +1,10 @@
-//! One JWK (RFC 7517, RFC 7518 6, RFC 8037 2) into a verifying key, or why not.
+//! Reads one JWK (RFC 7517, RFC 7518 6, RFC 8037 2) into a verifying key, or returns the reason
+//! against it.
 //!
 //! It reads the public members only; `x5c`, `x5u` and unknown members are ignored. Three spellings
-//! that RFC 7518 forbids are read all the same, because they mean one key only and servers write
-//! them: base64 padding, leading zero bytes of a number (Java's sign byte), and coordinates of a
-//! curve without their leading zeros.
+//! that RFC 7518 forbids are accepted, because they mean one key only and servers write them:
+//! base64 padding, leading zero bytes of a number (Java's sign byte), and coordinates of a curve
+//! without their leading zeros.
 
 use base64::Engine;
 use base64::alphabet::URL_SAFE;

@@ -30,7 +30,7 @@ enum KeyChoice {
     Any,
 }
 
-/// A document's usable keys, and the ones that were left out.
+/// A document's usable keys, and the keys that were left out.
 #[derive(Debug)]
 pub struct ParsedKeySet {
     pub keys: KeySet,
@@ -120,7 +120,7 @@ impl KeySet {
         self.keys.iter().filter_map(VerifyingKey::id)
     }
 
-    /// The keys, each with its id where it has one.
+    /// Returns the keys, each with its id if it has one.
     pub fn identities(&self) -> impl Iterator<Item = (&KeyIdentity, Option<&str>)> {
         self.keys.iter().map(|key| (key.identity(), key.id()))
     }
@@ -130,7 +130,7 @@ impl KeySet {
         self.keys.iter().any(|own| own.identity() == key)
     }
 
-    /// Checks the signature with the key that the token means, and says which it was.
+    /// Checks the signature with the key that the token names, and returns that key.
     pub(super) fn check(
         &self,
         key_id: Option<&str>,
@@ -192,5 +192,5 @@ fn fingerprint(keys: &[VerifyingKey], choice: KeyChoice) -> [u8; 32] {
 /// A large tenant publishes some ten.
 const MAX_JWKS_KEYS: usize = 100;
 
-/// Each key of a PEM file may have to be tried for each token.
+/// The most keys of a PEM file, since each token may have to be tried with each key.
 const MAX_PEM_KEYS: usize = 8;

@@ -3,8 +3,8 @@
 //!
 //! Servers sign ID tokens, refresh tokens and logout tokens with the keys of their access tokens,
 //! and many of them answer `active` for each. The rule has two halves. If a member names the kind
-//! of a token, only the name of an access token passes. If no member names it, one mark that ID
-//! tokens have and access tokens do not have is enough to refuse.
+//! of a token, only the name of an access token passes. If no member names it, a single mark that
+//! ID tokens have and access tokens do not have is enough to refuse.
 
 use crate::jwt::value::{JsonValue, Members, Name};
 use crate::model::key_manager::{IdTokens, TokenRules};
@@ -105,9 +105,9 @@ fn check_header_type(token_type: Option<&str>, rules: &TokenRules) -> Result<boo
 
 /// A member that names the kind of a token.
 struct KindMember {
-    /// As its server spells it.
+    /// The name as its server spells it.
     name: &'static str,
-    /// As it is compared: lower case, without `_` and `-`.
+    /// The name as it is compared: lower case, without `_` and `-`.
     plain: &'static str,
     means: Meaning,
 }
@@ -119,7 +119,7 @@ enum Meaning {
     /// The kind, or how it is presented (RFC 6749 section 5.1): `Bearer` stands there for any
     /// token.
     KindOrUse,
-    /// Used for other things too: only the known name of another kind counts.
+    /// Used for other purposes too: only the known name of another kind counts.
     Anything,
 }
 
@@ -202,8 +202,7 @@ fn id_mark(claims: &Members, audiences: &[String]) -> Option<&'static str> {
     if hash.is_some() {
         return hash;
     }
-    // `nonce` alone is not enough: it counts where the token is meant for its client and for nobody
-    // else
+    // `nonce` alone is not enough: it counts if the audience of the token is its client alone
     claims.get("nonce").filter(|nonce| says_something(nonce))?;
     let mut clients = CLIENTS.iter().filter_map(|claim| claims.get(claim)?.as_str()).peekable();
     let is_for_client = clients.peek().is_none()
@@ -220,7 +219,7 @@ fn says_something(value: &JsonValue) -> bool {
     }
 }
 
-/// Compares without regard to case and to what separates words.
+/// Compares without regard to case and to separators of words.
 fn is_same(text: &str, plain: &str) -> bool {
     text.bytes()
         .filter(|byte| !matches!(byte, b'_' | b'-' | b' '))
@@ -307,8 +306,8 @@ const OTHER_WORDS: [(&str, TokenKind); 14] = [
     ("devicecode", TokenKind::Other),
 ];
 
-/// Claims of access tokens: scopes, and what single servers write into those alone (WSO2, Auth0,
-/// Okta, Entra).
+/// Claims of access tokens: scopes, and claims that some servers write into those alone (WSO2,
+/// Auth0, Okta, Entra).
 const SIGNS_OF_ACCESS: [&str; 7] = ["scope", "scp", "aut", "gty", "cid", "azpacr", "appidacr"];
 
 const HASHES: [&str; 3] = ["at_hash", "c_hash", "s_hash"];

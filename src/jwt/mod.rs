@@ -1,16 +1,14 @@
 //! Verifies bearer tokens: a compact JWS (RFC 7515) goes in with keys, rules and a time; claims or
 //! a reason come out.
 //!
-//! The walk: `compact` splits and decodes; `header` reads what the token says of itself; the caller
-//! chooses the key manager by [`Unverified::issuer`] and brings its [`KeySet`]; `key_set` finds the
-//! key and checks the signature over the bytes as they came; `claims` types the payload; `kind`
-//! tells access tokens from others; `rules` applies what the key manager asks for. `jwk` and `pem`
-//! turn documents into keys, `algorithm` is the closed list of what keys may verify; `proof` reads
-//! DPoP proofs, `answer` signed introspection answers, `odd_members` what servers write otherwise
-//! in any answer.
-//!
-//! The room is pure: no I/O, no clock, no shared state. It never fetches what a token names, and it
-//! never tells a part of a token in an error.
+//! The walk: `compact` splits and decodes; `header` reads the token's header; the caller chooses
+//! the key manager by [`Unverified::issuer`] and brings its [`KeySet`]; `key_set` finds the key and
+//! checks the signature over the bytes as they came; `claims` types the payload; `kind` tells
+//! access tokens from others; `rules` applies the key manager's conditions. `jwk` and `pem` turn
+//! documents into keys, and `algorithm` is the closed list of algorithms. `dpop` reads DPoP proofs,
+//! `introspection_response` signed introspection answers, and `odd_members` unusual members of any
+//! answer. The room is pure: no I/O, no clock, no shared state. It never fetches an address that a
+//! token names, and no error repeats a part of a token.
 
 mod algorithm;
 mod claims;
@@ -53,7 +51,7 @@ use crate::jwt::header::Header;
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::{SignatureAlgorithm, TokenRules};
 
-/// A token that could be read and that nobody vouches for yet.
+/// A token that could be read, and whose content is not verified yet.
 pub struct Unverified<'t> {
     header: Header,
     payload: Members,
@@ -72,22 +70,22 @@ impl<'t> Unverified<'t> {
         Ok(Self { header, payload, signing_input, signature })
     }
 
-    /// `iss`, if it is a string: good for choosing whose keys to try, and for nothing else.
+    /// Returns `iss`, if it is a string. It is unverified, so it may only choose the keys to try.
     pub fn issuer(&self) -> Option<&str> {
         self.payload.get("iss").and_then(JsonValue::as_str)
     }
 
-    /// A claim that nobody vouches for: good for choosing whose keys to try, and for nothing else.
+    /// Returns an unverified claim. It may only choose the keys to try.
     pub fn claim(&self, path: &str) -> Option<&JsonValue> {
         self.payload.at(path)
     }
 
-    /// All claims, of which nobody vouches for any.
+    /// Returns all claims, unverified.
     pub fn claims(&self) -> impl Iterator<Item = (&str, &JsonValue)> {
         self.payload.iter()
     }
 
-    /// `exp`, for how long to remember a token; nobody vouches for it.
+    /// Returns `exp`, unverified, as the time for which to remember a token.
     pub fn expires_at(&self) -> Option<UnixSeconds> {
         match self.payload.get("exp")? {
             JsonValue::Number(Number::Unsigned(seconds)) => Some(UnixSeconds(*seconds)),
@@ -99,7 +97,7 @@ impl<'t> Unverified<'t> {
         self.header.key_id.as_deref()
     }
 
-    /// When the token says that it was issued; `None` also for what is no time.
+    /// Returns the time of issue; `None` also for a value that is no time.
     pub fn issued_at(&self) -> Option<UnixSeconds> {
         date::date(&self.payload, "iat", date::Fraction::Drop).ok().flatten()
     }
@@ -143,7 +141,7 @@ impl<'t> Unverified<'t> {
     }
 }
 
-/// Neither header nor payload: an unverified token is whatever a client sent.
+/// Shows neither header nor payload: an unverified token is any text that a client sent.
 impl std::fmt::Debug for Unverified<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Unverified")

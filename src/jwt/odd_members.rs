@@ -16,7 +16,7 @@ use crate::jwt::value::{JsonValue, Members, Number};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OddMember {
     pub name: &'static str,
-    /// As the end of a sentence that begins with the member's name.
+    /// The end of a sentence that begins with the member's name.
     pub found: &'static str,
 }
 
@@ -30,7 +30,7 @@ enum MemberForm {
     Date,
     /// A string by which tokens are told apart or revoked.
     NeededText,
-    /// A string that grants nothing where it is left out.
+    /// A string; leaving it out grants nothing.
     Text,
     Audience,
     Scope,
@@ -75,7 +75,7 @@ pub(super) fn read(members: Members) -> Result<(Members, Vec<OddMember>), Reject
     Ok((Members::new(kept), odd))
 }
 
-/// A value, if it is kept, and what was odd about it.
+/// A value, if it is kept, and its oddity.
 type Understood = (Option<JsonValue>, Option<&'static str>);
 
 const LEFT_OUT: &str = "cannot be understood, and is left out";
@@ -98,7 +98,7 @@ impl MemberForm {
     }
 }
 
-/// `None` for what is no date.
+/// Returns `None` for a value that is no date.
 fn date(value: JsonValue, fraction: Fraction) -> Option<Understood> {
     let read = match value {
         JsonValue::Number(number) => {
@@ -141,7 +141,7 @@ fn seconds(seconds: u64) -> JsonValue {
     JsonValue::Number(Number::Unsigned(seconds))
 }
 
-/// `None` for what is neither a string nor one number, nor a list of exactly one of them.
+/// Returns `None` unless the value is a string, a number, or a list of exactly one of them.
 fn text(value: JsonValue) -> Option<Understood> {
     match value {
         JsonValue::String(_) => Some((Some(value), None)),

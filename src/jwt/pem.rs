@@ -1,8 +1,8 @@
 //! Reads public keys from PEM text: `CERTIFICATE`, `PUBLIC KEY` and `RSA PUBLIC KEY` blocks (RFC
 //! 7468, RFC 8017 appendix A.1.1).
 //!
-//! Only the key of a certificate is used. The operator who wrote the certificate into the
-//! configuration vouches for it, so neither its dates nor its issuer are checked.
+//! Only the key of a certificate is used. The operator put the certificate into the configuration,
+//! so neither its dates nor its issuer are checked.
 
 use x509_parser::certificate::X509Certificate;
 use x509_parser::pem::Pem;
@@ -15,7 +15,7 @@ use crate::jwt::excerpt::Excerpt;
 use crate::jwt::skipped::SkipReason;
 use crate::jwt::verifying_key::{Material, VerifyingKey};
 
-/// One block.
+/// Reads one block.
 pub(super) fn read(block: &Pem) -> Result<VerifyingKey, SkipReason> {
     let der = block.contents.as_slice();
     match block.label.as_str() {

@@ -2,7 +2,7 @@
 //! affordable price.
 //!
 //! The published fingerprint decides: modulo each small prime, such a modulus is a power of 65537.
-//! One in some hundred million other keys has the fingerprint too.
+//! About one of a hundred million other keys has the fingerprint too.
 
 /// Tells whether a modulus, big-endian, has the fingerprint.
 pub(super) fn is_marked(modulus: &[u8]) -> bool {
@@ -27,7 +27,7 @@ fn is_power(rest: u32, prime: u32) -> bool {
     }
 }
 
-/// The odd primes whose product the smallest of those generators worked with.
+/// The odd primes whose product the smallest of those generators used.
 const PRIMES: [u32; 38] = [
     3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97,
     101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,

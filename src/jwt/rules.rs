@@ -1,14 +1,12 @@
-//! Applies what a key manager asks of a token beside a good signature and the right kind: time,
-//! audience.
-//!
-//! The rules are the configuration's; this only applies them.
+//! Applies a key manager's conditions on a token, besides a good signature and the right kind:
+//! time, audience. The conditions come from the configuration.
 
 use crate::jwt::claims::Claims;
 use crate::jwt::rejection::Rejection;
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::TokenRules;
 
-/// Applies all rules to a token that was just vouched for, by its signature or by its server.
+/// Applies all rules to a token that was just verified, by its signature or by its server.
 pub fn check(claims: &Claims, rules: &TokenRules, now: UnixSeconds) -> Result<(), Rejection> {
     check_time(claims.expires_at(), claims.not_before(), rules, now)?;
     if rules.observe || rules.accepts(claims.audiences()) {

@@ -1,4 +1,4 @@
-//! What the room accepts and refuses, told by tokens signed here and by published ones.
+//! Accepted and refused tokens: some signed here, some published.
 
 mod hostile;
 mod keys;

@@ -1,7 +1,5 @@
-//! The small JSON tree in which a token's header, its claims and a key set are read.
-//!
-//! It decides nothing about the meaning of a member; a wrong type is answered with `None` here and
-//! refused by the rules.
+//! The small JSON tree in which a token's header, its claims and a key set are read. It does not
+//! interpret members. For a wrong type it returns `None`, and the rules refuse it.
 
 use std::borrow::Cow;
 
@@ -55,7 +53,7 @@ impl JsonValue {
         }
     }
 
-    /// The size of what the value owns beside itself, in bytes.
+    /// Returns the size of the heap memory of the value, in bytes.
     fn heap_bytes(&self) -> usize {
         match self {
             Self::String(text) => text.len(),
@@ -87,9 +85,9 @@ impl Members {
         self.iter().find(|(member, _)| *member == name).map(|(_, value)| value)
     }
 
-    /// The member of this name, or, where no member is spelled like that, what a path of names with
-    /// dots between leads to: `realm_access.roles`. A name on the way can hold dots itself, as
-    /// client ids do.
+    /// Returns the member of this name. If there is none, it follows a path of names with dots
+    /// between, such as `realm_access.roles`. A name on the way can hold dots itself, as client ids
+    /// do.
     pub fn at(&self, path: &str) -> Option<&JsonValue> {
         self.get(path).or_else(|| {
             path.match_indices('.').find_map(|(dot, _)| {

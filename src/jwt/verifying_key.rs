@@ -1,6 +1,5 @@
-//! One public key, parsed once, with the algorithms that it may verify.
-//!
-//! It decides whether numbers form a key that is safe to use. It never chooses among keys.
+//! One public key, parsed once, with the algorithms that it can verify. It decides whether numbers
+//! form a key that is safe to use. It never chooses among keys.
 
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents};
@@ -34,15 +33,15 @@ pub(super) enum Material<'k> {
 pub(super) struct VerifyingKey {
     id: Option<Box<str>>,
     identity: KeyIdentity,
-    /// All signatures of one key have one length.
+    /// The length of a signature, which is the same for all of one key.
     signature_bytes: usize,
-    /// An RSA key whose document does not say its algorithm has one entry for each; they differ in
-    /// digest and padding.
+    /// One entry for each algorithm. An RSA key whose document names no algorithm has several,
+    /// which differ in digest and padding.
     verifiers: Box<[(SignatureAlgorithm, ParsedPublicKey)]>,
 }
 
 impl VerifyingKey {
-    /// `algorithm` is what the key's own document says, if it says something.
+    /// `algorithm` is the one that the key's document names, if it names one.
     pub(super) fn new(
         id: Option<&str>,
         algorithm: Option<&str>,
@@ -180,12 +179,12 @@ pub(super) fn without_leading_zeros(number: &[u8]) -> &[u8] {
     number.get(zeros..).unwrap_or_default()
 }
 
-/// Nothing at all is zero, hence even.
+/// Tells whether a number is even. An empty one is zero, hence even.
 fn is_even(number: &[u8]) -> bool {
     number.last().is_none_or(|byte| byte % 2 == 0)
 }
 
-/// Each part with its length before it, so that no two keys share one input.
+/// Writes each part with its length before it, so that no two keys give the same input.
 fn identity(id: Option<&str>, verifiers: &[(SignatureAlgorithm, ParsedPublicKey)]) -> KeyIdentity {
     let mut context = digest::Context::new(&digest::SHA256);
     let mut part = |bytes: &[u8]| {

@@ -11,19 +11,19 @@ use crate::model::key_manager::KeyManager;
 use crate::model::names::KeyManagerSlot;
 use crate::telemetry::KeyManagerSeries;
 
-/// A key manager with its live key set. The same `Arc` is in the next snapshot when nothing of it
-/// changed, so a verdict that remembers it can tell whether the key manager is still the same.
+/// A key manager with its live key set. The next snapshot has the same `Arc` if the key manager did
+/// not change, so a remembered verdict can tell whether it is still the same.
 #[derive(Debug)]
 pub struct CompiledKeyManager {
     pub slot: KeyManagerSlot,
     pub definition: KeyManager,
     pub keys: Arc<KeyManagerKeys>,
-    /// Where its tokens can be asked about.
+    /// The introspection of its tokens, if it has some.
     pub introspector: Option<Introspector>,
-    /// Where the exchanges of its tokens are counted.
+    /// The metrics of exchanges with its tokens.
     pub series: Arc<KeyManagerSeries>,
-    /// When a request with a token of it was last let through, in seconds since 1970; zero: never.
-    /// Only kept for organizations that nobody listed.
+    /// The time at which a request with a token of it was last let through, in seconds since 1970;
+    /// zero if never. Only kept for organizations that are not listed.
     used: AtomicU64,
 }
 
@@ -39,14 +39,14 @@ impl CompiledKeyManager {
         Self { slot, definition, keys, introspector, series, used }
     }
 
-    /// The names under which it can be meant: its own, and that of the template whose organization
-    /// it is.
+    /// Returns the names by which it can be meant: its own, and that of the template whose
+    /// organization it is.
     pub fn meanings(&self) -> impl Iterator<Item = KeyManagerSlot> {
         let template = self.definition.template().filter(|template| *template != self.slot);
         std::iter::once(self.slot).chain(template)
     }
 
-    /// A request with a token of it was let through.
+    /// Notes that a request with a token of it was let through.
     pub fn note_use(&self, now: Moment) {
         if self.definition.is_unlisted() && self.used.load(Ordering::Relaxed) < now.0.max(1) {
             // zero is never
@@ -58,8 +58,8 @@ impl CompiledKeyManager {
         Some(Moment(self.used.load(Ordering::Relaxed))).filter(|used| used.0 > 0)
     }
 
-    /// What a consumer key of this key manager stands for. One that was provisioned for the
-    /// organization goes before one of the template.
+    /// Finds the application of a consumer key of this key manager. A key that was provisioned for
+    /// the organization precedes one of the template.
     pub fn find(&self, directory: &Directory, consumer_key: &str) -> Option<KeyOwner> {
         self.meanings().find_map(|slot| directory.find(slot, consumer_key))
     }

@@ -1,4 +1,4 @@
-//! Counts what became of organizations that no file lists.
+//! Counts openings and closings of organizations that no file lists.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,11 +10,11 @@ pub(super) struct OrganizationCounts {
     pub(super) unavailable: AtomicU64,
     pub(super) too_many: AtomicU64,
     pub(super) evicted: AtomicU64,
-    /// Good ones that stay on trial because all places are taken by live ones in use.
+    /// Good ones that stay on trial because live ones in use take all places.
     pub(super) full: AtomicU64,
 }
 
-/// For `/metrics`.
+/// The numbers for `/metrics`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrganizationsStatus {
     pub live: usize,

@@ -13,11 +13,11 @@ use crate::model::clock::Moment;
 #[derive(Debug, Default)]
 pub(super) struct OrganizationsState {
     pub(super) held: HashMap<Box<str>, OpenOrganization>,
-    /// Until when not to ask again.
+    /// The time until which the server is not asked again.
     pub(super) closed: HashMap<Box<str>, (Moment, OrganizationClosed)>,
     pub(super) opened: LeakyBucket,
     pub(super) sequence: u64,
-    /// Live ones came or went.
+    /// Live ones were added or removed.
     pub(super) changed: bool,
 }
 

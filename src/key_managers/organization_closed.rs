@@ -1,15 +1,15 @@
-//! Why an organization is not served.
+//! The reason for which an organization is not served.
 
 /// The reason why an organization is not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrganizationClosed {
-    /// The server was asked now, and says that there is none.
+    /// The server was just asked, and has no such organization.
     Absent,
-    /// As it said before.
+    /// The server was asked before, and has no such organization.
     KnownAbsent,
     /// The server could not be asked, or did not answer with keys.
     Unavailable,
-    /// As many new ones were opened in the last minute as may be.
+    /// Too many new ones were opened in the last minute.
     TooMany { retry_after: u32 },
 }
 

@@ -1,16 +1,16 @@
-//! Organizations of a template that nobody listed: opened when a token names one, within bounds
+//! Organizations of a template that are not listed: opened when a token names one, within bounds
 //! that no client can move.
 //!
-//! Decides which organizations have a key set. A new one is opened at most so many times in a
-//! minute, whatever tokens say, and a quarter of that for one client address, unless the server
-//! knows what it names: whoever names made-up ones leaves the others their share. A new one is on
-//! trial until a request of it was let through, and then live. One on trial can only make another
-//! one on trial go. A live one goes only for a new live one, and only when no request of it was let
-//! through for an hour: forged tokens, which are never let through, push nothing out. What the
-//! server says is not there is remembered for a minute. Live ones are listed in `state_dir` and
-//! opened again at the next start.
+//! Decides which organizations have a key set. At most so many new ones are opened in a minute,
+//! whatever tokens say, and a quarter of that for one client address. Organizations that the server
+//! knows do not count for the address, so a client that invents some leaves the others their share.
+//! A new one is on trial until a request of it was let through, and then live. One on trial can
+//! only displace another one on trial. A live one is displaced only by a new live one, and only
+//! after an hour without a request that was let through. Forged tokens are never let through, so
+//! they displace nothing. The gateway remembers for a minute that the server does not know one.
+//! Live ones are listed in `state_dir` and opened again at the next start.
 //!
-//! Reading is one load and a lookup; opening and tending take a lock that no decision waits for.
+//! Reading is one load and a lookup. Opening and tending take a lock that no decision waits for.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,31 +35,31 @@ use crate::telemetry::KeyManagerSeries;
 /// A live organization that was not used for this long may make room.
 const IDLE: Duration = Duration::from_hours(1);
 
-/// How long it is remembered that an organization is not there, or that its server could not be
-/// asked.
+/// The time for which the gateway remembers that an organization does not exist, or that its server
+/// could not be asked.
 const ABSENT: Duration = Duration::from_mins(1);
 const UNAVAILABLE: Duration = Duration::from_secs(5);
 
 /// The longest that a request waits for a new organization's keys.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// One template's organizations.
+/// The organizations of one template.
 #[derive(Debug)]
 pub struct Organizations {
     template: KeyManagerTemplate,
     rule: OrganizationRule,
     starter: OnDemand,
     series: Arc<KeyManagerSeries>,
-    /// By issuer.
+    /// The open ones, by issuer.
     open: ArcSwap<HashMap<Box<str>, Arc<CompiledKeyManager>>>,
     state: Mutex<OrganizationsState>,
-    /// What one client address may open.
+    /// The budget of each client address for opening organizations.
     budgets: SourceBudgets,
     counts: OrganizationCounts,
 }
 
 impl Organizations {
-    /// For a template with a pattern; those that were live before are opened at once.
+    /// Makes them for a template with a pattern. Those that were live before are opened at once.
     pub fn new(
         template: &KeyManagerTemplate,
         starter: &OnDemand,
@@ -80,7 +80,7 @@ impl Organizations {
         Some(organizations)
     }
 
-    /// Whether an issuer is that of an organization which this template takes, open or not.
+    /// Tells whether this template accepts an issuer's organization, open or not.
     pub fn takes(&self, issuer: &str) -> bool {
         self.template.unlisted_values(issuer).is_some()
     }
@@ -90,13 +90,14 @@ impl Organizations {
         self.open.load().get(issuer).map(Arc::clone)
     }
 
-    /// Whether a key manager is one of these, unchanged.
+    /// Tells whether a key manager is one of these, unchanged.
     pub fn holds(&self, key_manager: &Arc<CompiledKeyManager>) -> bool {
         let Some(issuer) = &key_manager.definition.issuer else { return false };
         self.open.load().get(issuer.as_str()).is_some_and(|open| Arc::ptr_eq(open, key_manager))
     }
 
-    /// Why an issuer's organization will not be opened, where that was found out a moment ago.
+    /// Returns the reason for which an issuer's organization will not be opened, if it was found a
+    /// moment ago.
     pub fn known_closed(&self, issuer: &str, now: Moment) -> Option<OrganizationClosed> {
         self.state()
             .closed
@@ -127,7 +128,7 @@ impl Organizations {
         }
     }
 
-    /// What is open already, or a new key set within the bounds.
+    /// Returns an open organization, or a new key set within the bounds.
     fn begin(
         &self,
         issuer: &str,
@@ -167,7 +168,8 @@ impl Organizations {
         Ok((key_manager, charge))
     }
 
-    /// What one client address may open of those that its server does not know.
+    /// Returns the rate at which one client address may open organizations that its server does not
+    /// know.
     fn share(&self) -> Rate {
         Rate::a_minute(self.rule.new_in_a_minute).quarter()
     }
@@ -197,7 +199,8 @@ impl Organizations {
         key_manager
     }
 
-    /// A place on trial lasts at least until so many others were opened as may be in a minute.
+    /// Makes room on trial. A place there lasts at least until as many others were opened as may be
+    /// in a minute.
     fn make_room_on_trial(&self, state: &mut OrganizationsState) {
         let on_trial = state.held.values().filter(|held| !held.live).count();
         let most = usize::try_from(self.rule.new_in_a_minute.get()).unwrap_or(usize::MAX);
@@ -220,7 +223,8 @@ impl Organizations {
         }
     }
 
-    /// A first fetch brought no keys: the organization is let go, and not asked about for a while.
+    /// Closes an organization whose first fetch brought no keys, and does not ask about it for a
+    /// while.
     fn give_up(
         &self,
         issuer: &str,
@@ -255,8 +259,8 @@ impl Organizations {
         state.closed.insert(issuer.into(), (now.after(time), why));
     }
 
-    /// Makes those live that were let through, lets go what brought no keys, and keeps the list.
-    /// Called now and then, on a thread that may write files.
+    /// Makes organizations live that were let through, closes those without keys, and keeps the
+    /// list. Called now and then, on a thread that may write files.
     pub fn tend(&self, now: Moment) {
         self.budgets.forget_settled(now);
         let mut state = self.state();
@@ -326,7 +330,7 @@ impl Organizations {
         }
     }
 
-    /// Those that were live when the last run, or the last configuration, ended.
+    /// Opens the organizations that were live when the last run, or the last configuration, ended.
     fn restore(&self) {
         let now = self.starter.now();
         let mut state = self.state();
@@ -364,7 +368,7 @@ impl Organizations {
         }
     }
 
-    /// The live ones.
+    /// Returns the live ones.
     pub fn live(&self) -> Vec<Arc<CompiledKeyManager>> {
         self.state()
             .held

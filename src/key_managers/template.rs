@@ -12,14 +12,14 @@ use crate::telemetry::KeyManagerSeries;
 #[derive(Debug)]
 pub struct CompiledTemplate {
     pub definition: KeyManagerTemplate,
-    /// `None` if it serves what it lists and nothing else.
+    /// `None` if it serves only its listed organizations.
     pub organizations: Option<Organizations>,
-    /// Where the exchanges of their tokens are counted, and of those that were not opened.
+    /// The metrics of exchanges with their tokens, and with tokens of unopened ones.
     pub series: Arc<KeyManagerSeries>,
 }
 
 impl CompiledTemplate {
-    /// `None` for `starter` serves what the template lists and nothing else.
+    /// With `None` for `starter`, only the listed organizations are served.
     pub fn new(
         definition: KeyManagerTemplate,
         starter: Option<&OnDemand>,

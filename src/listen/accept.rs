@@ -164,7 +164,7 @@ async fn introduce(
     connection: &Connection,
     registration: &mut Registration,
 ) -> Result<TcpStream, NotOpened> {
-    /// Between two looks at a header of which only a part has come.
+    /// The time between two looks at a header of which only a part has come.
     const LOOK_AGAIN: Duration = Duration::from_millis(5);
     let wanted = settings.definition.proxy_protocol;
     if wanted == ProxyProtocol::Off {
@@ -194,8 +194,8 @@ async fn introduce(
     }
 }
 
-/// Makes the handshake, and finds out which HTTP is spoken; `None` if the client left before it
-/// said anything.
+/// Makes the handshake, and finds out the version of HTTP; `None` if the client left before it sent
+/// anything.
 async fn open(
     settings: &ListenerSettings,
     stream: TcpStream,

@@ -1,4 +1,4 @@
-//! The way in which others reach a worker: a queue of commands.
+//! The way in which other threads reach a worker: a queue of commands.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,18 +25,18 @@ pub enum WorkerCommand {
     },
     /// Report when all earlier commands are done.
     Settle(mpsc::Sender<()>),
-    /// Stop accepting, finish what is in flight. Streams are told to go `within` this time.
+    /// Stop accepting, and finish exchanges in flight. Streams are told to end `within` this time.
     Drain {
         within: Duration,
     },
     /// End now.
     Stop,
-    /// Fail, for the test of what follows.
+    /// Fail, to test the reaction.
     #[cfg(test)]
     Panic,
 }
 
-/// A handle by which others reach a worker.
+/// A handle by which other threads reach a worker.
 #[derive(Debug, Clone)]
 pub struct WorkerHandle {
     pub commands: mpsc::Sender<WorkerCommand>,

@@ -1,10 +1,10 @@
 //! HTTP/1 framing that cannot be read two ways, checked on the bytes before the parser sees them.
 //!
-//! The parser is lenient where RFC 9112 allows it to be: a bare LF ends a line, `Transfer-Encoding`
-//! silently beats `Content-Length`. A proxy in front of us may read the same bytes the other way,
-//! and then the rest of one client's body is another client's request. So this follows the framing
-//! of each message, and refuses what has two readings. It never builds a message: names, values and
-//! everything else are the parser's.
+//! The parser is lenient where RFC 9112 allows it: a bare LF ends a line, `Transfer-Encoding`
+//! silently beats `Content-Length`. A proxy in front of the gateway may read the same bytes the
+//! other way, and then the rest of one client's body is another client's request. So this module
+//! follows the framing of each message, and refuses a message with two readings. It never builds a
+//! message: names, values and everything else are the parser's.
 
 /// Follows one connection's requests.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,8 +52,8 @@ pub enum Violation {
     Version,
 }
 
-/// Lines that span reads are carried up to this; longer ones cannot be framing headers, whose
-/// values are short.
+/// The longest line that is carried over several reads. A longer line cannot be a framing header,
+/// whose values are short.
 const MOST_CARRIED: usize = 256;
 /// Bytes that are kept of the end of a longer line: more than ` HTTP/1.1` with its CRLF.
 const CARRIED_END: usize = 16;
@@ -91,7 +91,7 @@ impl Framing {
         Ok(())
     }
 
-    /// The length of the last request line, or of what has come of it.
+    /// Returns the length of the last request line, or of its part that has come.
     pub fn request_line(&self) -> usize {
         self.request_line
     }
@@ -147,7 +147,7 @@ impl Framing {
         if memchr::memchr(b'#', part).is_some() { Err(Violation::Fragment) } else { Ok(()) }
     }
 
-    /// Keeps what a later decision needs: the beginning of the line, and its last bytes.
+    /// Keeps the parts of a line that a later decision needs: its beginning and its last bytes.
     fn carry(&mut self, bytes: &[u8]) -> Result<(), Violation> {
         self.carried.extend_from_slice(bytes);
         self.check_length(&self.carried)?;
@@ -158,8 +158,8 @@ impl Framing {
         Ok(())
     }
 
-    /// Asked of lines that came in one read too, so that the verdict does not depend on where reads
-    /// end.
+    /// Checks also lines that came in one read, so that the verdict does not depend on the ends of
+    /// reads.
     fn check_length(&self, line: &[u8]) -> Result<(), Violation> {
         let may_be_long = match self.state {
             FramingState::RequestLine | FramingState::Headers | FramingState::Trailers => {
@@ -227,8 +227,8 @@ impl Framing {
     }
 }
 
-/// Refuses HTTP/1.2 and later by name. Other versions, and what is none, are the parser's to
-/// refuse.
+/// Refuses HTTP/1.2 and later by name. The parser refuses other versions, and texts that are no
+/// version.
 fn check_version(line: &[u8]) -> Result<(), Violation> {
     match line {
         [.., b' ', b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'2'..=b'9'] => {

@@ -1,17 +1,17 @@
 //! HTTP/2 frames, followed by their nine-byte headers only, on the bytes before the library sees
 //! them.
 //!
-//! The library bounds what a client can make it keep, and what it can make it do with streams,
-//! CONTINUATION and DATA. It answers PING and SETTINGS, and reads PRIORITY, WINDOW_UPDATE and
-//! unknown frames, for as long as a client sends them; and a stream that was taken and is reset
-//! costs a backend its connection. So frames that ask for nothing spend an allowance, which time
-//! and our own answers fill: a client that is being served never comes near its end. This also
-//! knows whether a head has begun and not ended. It never builds a frame and never looks at a
-//! payload.
+//! The library bounds the memory that a client can take, and the work that it can cause with
+//! streams, CONTINUATION and DATA. It answers PING and SETTINGS, and reads PRIORITY, WINDOW_UPDATE
+//! and unknown frames, for as long as a client sends them. And a stream that was accepted and is
+//! reset costs a backend its connection. So frames that carry no request spend an allowance, which
+//! time and the gateway's own answers fill. A client that is being served never comes near its end.
+//! This module also knows whether a head has begun and not ended. It never builds a frame and never
+//! looks at a payload.
 
 use thiserror::Error;
 
-/// Follows what one client sends.
+/// Follows the frames of one client.
 #[derive(Debug)]
 pub(super) struct FrameFollower {
     /// Bytes to pass over: of the preface at first, then of a payload.
@@ -21,7 +21,7 @@ pub(super) struct FrameFollower {
     came: usize,
     head: HeaderBlock,
     allowance: u32,
-    /// In ticks: when time last added to the allowance.
+    /// The tick at which time last added to the allowance.
     filled: u64,
 }
 
@@ -113,7 +113,7 @@ impl FrameFollower {
         }
     }
 
-    /// So many bytes went to the client.
+    /// Notes bytes that went to the client.
     pub(super) fn answered(&mut self, bytes: usize) {
         self.allowance =
             self.allowance.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX)).min(MOST);
@@ -132,7 +132,7 @@ impl FrameFollower {
         self.head = match kind {
             HEADERS | CONTINUATION if flags & END_HEADERS == 0 => HeaderBlock::Open,
             HEADERS | CONTINUATION => HeaderBlock::Ending,
-            // what every client sends first
+            // every client sends it first
             SETTINGS => HeaderBlock::No,
             _ if self.head == HeaderBlock::Open => HeaderBlock::Open,
             _ => HeaderBlock::No,

@@ -1,13 +1,11 @@
 //! Sockets in: accepting, TLS, HTTP/1.1 and HTTP/2 serving, limits of a connection, draining.
 //!
-//! Decides who may connect, how long a connection may wait, and which worker serves it. Never looks
-//! into a request: that is `proxy`'s.
-//!
-//! [`socket`] is a listener that all workers share; [`accept`] takes a connection, behind a
-//! balancer's [`proxy_protocol`]; [`wire`] has its bytes, checked by [`http1_framing`] and
-//! [`http2_flood`]; [`serve`] speaks HTTP on it, [`stream`] watches one stream of HTTP/2; [`tls`]
-//! has certificates. [`worker`] runs one thread by its [`commands`], with the connections of a
-//! [`local_worker`] and the clock of [`tick`].
+//! Decides which clients may connect, how long a connection may wait, and which worker serves it.
+//! Never looks into a request: that is the job of `proxy`. [`socket`] is a listener that all
+//! workers share; [`accept`] takes a connection, behind a balancer's [`proxy_protocol`]; [`wire`]
+//! has its bytes, checked by [`http1_framing`] and [`http2_flood`]; [`serve`] speaks HTTP on it,
+//! [`stream`] watches one stream of HTTP/2; [`tls`] has certificates. [`worker`] runs one thread by
+//! its [`commands`], with the connections of a [`local_worker`] and the clock of [`tick`].
 
 mod accept;
 mod commands;

@@ -1,14 +1,14 @@
-//! The PROXY protocol, versions 1 and 2: who stands behind the balancer that opened a connection.
+//! The PROXY protocol, versions 1 and 2: the client behind the balancer that opened a connection.
 //!
-//! Reads a header and nothing behind it, and never believes half of one. The extensions of version
-//! 2 are bounded and skipped. Specification: haproxy.org, "The PROXY protocol, versions 1 & 2".
+//! Reads a header and nothing behind it, and never uses half of one. The extensions of version 2
+//! are bounded and skipped. Specification: haproxy.org, "The PROXY protocol, versions 1 & 2".
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// The longest line of version 1, with its end.
 const LONGEST_LINE: usize = 107;
 
-/// The longest header that is taken: addresses, and room for what balancers add.
+/// The longest accepted header: addresses, and room for the extensions of balancers.
 pub const LONGEST: usize = 4096;
 
 const SIGNATURE: &[u8; 12] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -17,16 +17,16 @@ const FIXED: usize = 16;
 /// The meaning of a connection's first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preamble {
-    /// More bytes are needed to tell.
+    /// More bytes are needed to decide.
     Incomplete,
-    /// Not a PROXY header: the client speaks for itself.
+    /// Not a PROXY header: the peer is the client.
     Absent,
-    /// A header of so many bytes. `None`: the balancer speaks for itself, or does not know
-    /// (`LOCAL`, `UNKNOWN`).
+    /// A header of so many bytes. `None`: the balancer is itself the client, or does not know the
+    /// client (`LOCAL`, `UNKNOWN`).
     Present { length: usize, client: Option<SocketAddr> },
 }
 
-/// It starts as a PROXY header and is none.
+/// It starts as a PROXY header and is malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a malformed PROXY header")]
 pub struct MalformedPreamble;
@@ -106,7 +106,7 @@ fn binary(bytes: &[u8]) -> Result<Preamble, MalformedPreamble> {
         // a health check of the balancer itself
         (1, 0x11) => Some(ipv4(body)?),
         (1, 0x21) => Some(ipv6(body)?),
-        // the balancer's own health check, or a family whose addresses say nothing here
+        // the balancer's own health check, or a family whose addresses mean nothing here
         (0 | 1, _) => None,
         _ => return Err(MalformedPreamble),
     };

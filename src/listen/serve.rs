@@ -48,8 +48,8 @@ const SEND_BUFFER: usize = 64 * 1024;
 /// The smallest buffer that the HTTP/1 parser takes.
 const SMALLEST_BUFFER: usize = 8192;
 
-/// After our last byte, what the client still sends is read and dropped for this long, so that
-/// closing does not destroy a response that is still on its way.
+/// The time after the last sent byte for which further bytes of the client are read and dropped.
+/// Without it, closing could destroy a response that is still on its way.
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -139,8 +139,8 @@ async fn serve_http1(
     end(worker, connection, wire).await;
 }
 
-/// Ends a connection: refuses bytes that never became a request, and waits until the client has read
-/// what was sent.
+/// Ends a connection: refuses bytes that never became a request, and waits until the client has
+/// read the response.
 async fn end(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, wire: Wire) {
     let refused = refusal(&wire, worker.limits().max_header_bytes);
     let mut socket = wire.into_socket();
@@ -155,8 +155,8 @@ async fn end(worker: &Rc<LocalWorker>, connection: &Rc<Connection>, wire: Wire) 
 enum Pause {
     Cut,
     Ended,
-    /// Its client has sent nothing for a while: the library's buffers, most of what a connection
-    /// takes, are given up until it does.
+    /// The client has sent nothing for a while. The library's buffers, most of a connection's
+    /// memory, are given up until it does.
     Rest,
 }
 

@@ -27,10 +27,10 @@ pub struct ListenerSocket {
     pub address: SocketAddr,
     pub settings: ArcSwap<ListenerSettings>,
     pub series: Arc<ListenerSeries>,
-    /// `None` once nobody may connect any more.
+    /// `None` once no connections are accepted any more.
     socket: Mutex<Option<TcpListener>>,
     open: AtomicUsize,
-    /// Connections by client address, where they are bounded.
+    /// The connections by client address, if they are bounded.
     by_address: Mutex<HashMap<IpAddr, usize>>,
 }
 
@@ -58,14 +58,14 @@ pub struct ConnectionPlace {
 }
 
 impl ListenerSocket {
-    /// Binds and listens. `EADDRINUSE` and `EACCES` come back as they are; `supervise` says what to
-    /// do about them.
+    /// Binds and listens. `EADDRINUSE` and `EACCES` come back as they are, and `supervise` explains
+    /// them.
     pub fn bind(settings: ListenerSettings, series: Arc<ListenerSeries>) -> io::Result<Self> {
         let socket = listen(settings.definition.address)?;
         Self::on(socket, settings, series)
     }
 
-    /// On a socket that listens already.
+    /// Uses a socket that listens already.
     pub fn on(
         socket: TcpListener,
         settings: ListenerSettings,
@@ -131,7 +131,7 @@ impl ListenerSocket {
     }
 }
 
-/// A new listening socket. Errors come back as they are; `supervise` says what to do about them.
+/// Makes a new listening socket. Errors come back as they are, and `supervise` explains them.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // a port of a gateway that has just ended is free; one that another process listens on is not

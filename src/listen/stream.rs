@@ -1,8 +1,8 @@
-//! Runs the task of one HTTP/2 stream, and ends it when the client takes nothing of its answer.
+//! Runs the task of one HTTP/2 stream, and ends it when the client reads nothing of its answer.
 //!
-//! A client may give a stream no window and so hold a request, and a backend's connection, for as
-//! long as it likes: the socket takes every byte meanwhile, and the other streams go on. So each
-//! stream is watched for itself.
+//! A client can give a stream no window and so hold a request, and a backend's connection, for as
+//! long as it likes. The socket takes every byte in the meantime, and the other streams go on. So
+//! each stream is watched by itself.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -23,8 +23,8 @@ pub(super) struct Streams {
     connection: Rc<Connection>,
 }
 
-/// The library takes a piece of a body whole and sends it as the window allows. A client that takes
-/// less than this in a second is as good as none.
+/// The least that a client must read in a second. The library takes a piece of a body whole and
+/// sends it as the window allows, so a slower client stalls it.
 const SLOWEST: usize = 1024;
 
 impl Streams {
@@ -32,7 +32,7 @@ impl Streams {
         Self { worker: Rc::clone(worker), connection: Rc::clone(connection) }
     }
 
-    /// Returns the deadline by which the client must have taken this much of a body.
+    /// Returns the deadline by which the client must have read this much of a body.
     fn patience(&self, bytes: usize) -> Deadline {
         let slowness = Duration::from_secs(bytes.div_ceil(SLOWEST) as u64);
         self.worker

@@ -1,5 +1,5 @@
-//! The worker's clock: deadlines, overdue connections, streams whose right is over, health checks,
-//! the access log.
+//! The worker's clock: deadlines, overdue connections, streams whose authorization is over, health
+//! checks, the access log.
 
 use std::rc::Rc;
 use std::time::Instant;

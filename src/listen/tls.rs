@@ -1,4 +1,4 @@
-//! A listener's certificates: which one a client sees, and what the handshake offers.
+//! A listener's certificates: the one that a client sees, and the handshake's offers.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use rustls::sign::CertifiedKey;
 use crate::model::gateway::{CertifiedPair, ClientAuth, ListenerTls, Protocols};
 use crate::model::key_manager::PemFile;
 
-/// A certificate or key that cannot be used; `config` tells of it first, with its place.
+/// A certificate or key that cannot be used; `config` reports it first, with its place.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     #[error("{file} is not a PEM file")]
@@ -84,8 +84,8 @@ pub fn server_config(
     Ok(Arc::new(config))
 }
 
-/// Believes the certificates that these authorities signed; one that is shown and not believed ends
-/// the handshake, also where none is required.
+/// Accepts certificates that these authorities signed. Any other certificate ends the handshake,
+/// even if none is required.
 fn client_verifier(
     authorities: &PemFile,
     required: bool,

@@ -102,7 +102,7 @@ impl Wire {
         self.swallowed
     }
 
-    /// The length of the last request line, or of what has come of it.
+    /// Returns the length of the last request line, or of its part that has come.
     pub(super) fn request_line(&self) -> usize {
         self.framing.as_ref().map_or(0, Framing::request_line)
     }
@@ -111,8 +111,8 @@ impl Wire {
         self.socket
     }
 
-    /// Takes back what was read and not used. A copy, mostly of nothing: the whole buffer behind it
-    /// would live as long.
+    /// Takes unused bytes back. It copies them, mostly nothing, because the whole buffer behind
+    /// them would live as long.
     pub(super) fn give_back(&mut self, unread: &[u8]) {
         self.unread = Bytes::copy_from_slice(unread);
     }
@@ -124,7 +124,7 @@ impl Wire {
         }
         let stream = match &self.socket {
             Socket::Plain(stream) => stream,
-            // what was decrypted has been read: the library reads until there is nothing
+            // all decrypted bytes have been read: the library reads until there are none
             Socket::Tls(stream) => stream.get_ref().0,
         };
         stream.poll_read_ready(context).map(|_| ())
@@ -177,7 +177,7 @@ impl Wire {
         self.swallowed.is_some()
     }
 
-    /// Writes what goes ahead of the answer. Pending while the socket takes no more.
+    /// Writes the interim responses that precede the answer. Pending while the socket is full.
     fn say_interim(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.connection.interim().is_waiting() {
             return Poll::Ready(Ok(()));

@@ -1,5 +1,5 @@
-//! One worker: a thread with a runtime, connections and caches of its own. Nothing that a request
-//! touches is shared with another worker but the snapshot.
+//! One worker: a thread with a runtime, connections and caches of its own. A request shares only
+//! the snapshot with other workers.
 
 use std::collections::HashMap;
 use std::io;
@@ -39,8 +39,7 @@ pub fn run(
     })
 }
 
-/// The tasks that a worker cannot do without: its clock, and accepting. None of them ends by
-/// itself.
+/// The tasks that a worker needs: its clock, and accepting. None of them ends by itself.
 struct WorkerTasks {
     all: JoinSet<()>,
     accepting: HashMap<*const ListenerSocket, AbortHandle>,

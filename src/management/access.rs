@@ -2,9 +2,7 @@
 //!
 //! If `management.users` are configured, the user's role decides (HTTP Basic). If none are, every
 //! caller on this machine has every right, except a page in a browser and a caller behind a proxy,
-//! whose address only looks local.
-//!
-//! Guessing passwords is slow: [`sign_in`](crate::sign_in) sees to it.
+//! whose address only looks local. [`sign_in`](crate::sign_in) makes guessing passwords slow.
 
 use std::net::IpAddr;
 use std::sync::Arc;

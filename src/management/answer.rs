@@ -106,7 +106,7 @@ fn unknown_host(peer: IpAddr, path: &str) -> ManagementReply {
     )
 }
 
-/// Lets the caller in, unless the endpoint is open to everybody.
+/// Admits the caller, unless the endpoint is open to everyone.
 async fn enter(
     state: &ManagementState,
     endpoint: &ManagementRoute,

@@ -2,8 +2,8 @@
 //!
 //! A connection that has not sent a whole request yet, or does not read its reply, costs its client
 //! nothing. Many of them must not lock a probe out. If every place is taken, the gateway closes the
-//! oldest idle connection of the address that holds the most places. Connections whose call is
-//! being answered stay, and a few more places are kept for probes.
+//! oldest idle connection of the address that holds the most places. Connections with a call in
+//! progress stay, and a few more places are kept for probes.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -22,7 +22,7 @@ const FOR_PROBES: usize = 16;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seat {
     Any,
-    /// All others are busy: only `/livez` and `/readyz`.
+    /// All others are busy, so only `/livez` and `/readyz` are answered.
     Probes,
 }
 

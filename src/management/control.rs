@@ -2,13 +2,12 @@
 //! to the running gateway.
 //!
 //! The file's permissions decide who may call: it belongs to its owner alone, in a folder that does
-//! too. The gateway also checks the caller's user id. The protocol is HTTP/1.1 with few paths; the
-//! handlers are those of the management listener, which need not be configured.
-//!
-//! During a takeover exactly one process answers: the one whose gate is open. Each process makes
-//! its socket under a name of its own and renames it over the old one, so the path always exists.
-//! The old process drops its socket when it sees another in its place; a caller that waited in its
-//! queue tries again.
+//! too. The gateway also checks the caller's user id. The protocol is HTTP/1.1 with few paths. The
+//! handlers are those of the management listener, which need not be configured. During a takeover
+//! exactly one process answers: the one whose gate is open. Each process makes its socket under a
+//! name of its own and renames it over the old one, so the path always exists. The old process
+//! drops its socket when it sees another in its place. A caller that waited in its queue tries
+//! again.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -40,7 +39,7 @@ const MOST_CONNECTIONS: usize = 16;
 const CONNECTION_TIMEOUT: Duration = Duration::from_mins(5);
 /// The longest body: a question with a token, a proof and a certificate.
 const MOST_BODY: usize = 256 * 1024;
-/// The interval in which a process with a closed gate looks whether another process has taken the
+/// The time between two looks by a process with a closed gate for a process that has taken the
 /// path.
 const LOOK: Duration = Duration::from_millis(50);
 

@@ -1,4 +1,4 @@
-//! The faults of a message that revokes: what it says, and what to send instead.
+//! The faults of a message that revokes: the cause, and the remedy.
 
 /// The reason why the message of a revocation is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,5 +68,5 @@ pub(super) enum MessageFault {
 pub(super) const MEMBERS: [&str; 8] =
     ["token", "jti", "consumer_key", "subject", "key_manager", "issuer", "before", "expires_at"];
 
-/// No token lives longer than this; a later end is a mistake.
+/// The latest end of a revocation, in years: no token lives longer, so a later one is a mistake.
 pub(super) const MOST_YEARS: u64 = 10;

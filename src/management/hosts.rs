@@ -2,9 +2,9 @@
 //!
 //! A web page can point its own name at this machine (DNS rebinding). It could then read the open
 //! endpoints, or call those that need no password. It cannot choose the `Host` header that the
-//! browser sends: that is the page's own name. So a name that somebody could own on the Internet
+//! browser sends: that is the page's own name. So a name that can be registered on the Internet
 //! must be listed in `management.hosts`. Addresses, single labels and names of private networks
-//! belong to nobody and are always accepted.
+//! cannot be registered, and are always accepted.
 
 use std::net::IpAddr;
 
@@ -12,7 +12,7 @@ use http::HeaderMap;
 use http::header;
 use http::uri::Authority;
 
-/// Suffixes of private networks; nobody can register a name below them (RFC 6761, RFC 6762, RFC
+/// Suffixes of private networks, below which no name can be registered (RFC 6761, RFC 6762, RFC
 /// 8375, Kubernetes).
 const PRIVATE: [&str; 5] = [".localhost", ".local", ".internal", ".svc", ".home.arpa"];
 

@@ -65,7 +65,7 @@ pub(super) fn notice(
     Ok(revoked)
 }
 
-/// One event, and the issuers that it is about.
+/// One event, and the issuers that it concerns.
 struct ToldEvent<'e> {
     event: &'e Value,
     scopes: &'e [String],

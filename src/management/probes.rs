@@ -1,5 +1,5 @@
-//! Answers `/livez`, `/readyz`, `/metrics` and `/jwks`, which are open to everybody who reaches the
-//! address.
+//! Answers `/livez`, `/readyz`, `/metrics` and `/jwks`, which are open to every client that reaches
+//! the address.
 
 use http::header::ACCEPT;
 use http::{HeaderMap, StatusCode};

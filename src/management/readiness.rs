@@ -1,4 +1,4 @@
-//! Decides if the gateway should get traffic, and says what is missing.
+//! Decides whether the gateway should get traffic, and lists what it lacks.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -26,10 +26,10 @@ pub struct ReadinessReport {
     pub generation: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<String>,
-    /// What a reload left out because it is broken.
+    /// The objects that a reload left out because they are broken.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub quarantined: Vec<String>,
-    /// What lets requests through that it refuses, because of `observe = true`.
+    /// The objects that let requests through against a rule, because of `observe = true`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub observing: Vec<String>,
     pub key_managers: Vec<KeyManagerReport>,

@@ -61,7 +61,7 @@ fn refused(report: &str) -> ManagementReply {
     json(StatusCode::UNPROCESSABLE_ENTITY, &answer)
 }
 
-/// Answers a plan on the control socket: what a reload of a file would do.
+/// Answers a plan on the control socket: the changes that a reload of a file would make.
 pub(super) async fn plan(state: &ManagementState, body: &[u8]) -> ManagementReply {
     let Ok(PlannedFile { file }) = serde_json::from_slice(body) else {
         let detail = "the body is not {\"file\": \"PATH\"}";
@@ -100,7 +100,7 @@ fn removals(query: &str) -> Removals {
     if confirmed { Removals::Confirmed } else { Removals::Guarded }
 }
 
-/// Returns true for `?refresh_keys=true`; an error says what is wrong with the value.
+/// Returns true for `?refresh_keys=true`, and an error for a bad value.
 fn asked(query: &str) -> Result<bool, String> {
     let mut wanted = false;
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {

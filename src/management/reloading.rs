@@ -18,7 +18,7 @@ pub struct ReloadRequest {
 pub enum ReloadWanted {
     /// The files are put into effect.
     Apply(Removals),
-    /// This file is compared with what is in force, and nothing changes.
+    /// This file is compared with the configuration in force, and nothing changes.
     Plan(PathBuf),
 }
 
@@ -37,7 +37,7 @@ pub enum ReloadOutcome {
     Applied {
         generation: u64,
     },
-    /// The differences between the file and what is in force.
+    /// The differences between the file and the configuration in force.
     Planned {
         plan: serde_json::Value,
     },
@@ -53,7 +53,7 @@ impl ReloadRequest {
         Self::of(ReloadWanted::Apply(removals))
     }
 
-    /// Returns a request that compares a file with what is in force.
+    /// Returns a request that compares a file with the configuration in force.
     pub(super) fn plan(file: PathBuf) -> (Self, oneshot::Receiver<ReloadOutcome>) {
         Self::of(ReloadWanted::Plan(file))
     }

@@ -128,7 +128,7 @@ fn failed(error: &RevocationError) -> ManagementReply {
     }
 }
 
-/// Returns what one call revoked. Of a token, only its hash is known.
+/// Returns the revocations of one call. Of a token, only its hash is known.
 fn shown(listed: &ListedRevocation) -> Value {
     let note = listed.records.iter().find_map(|record| record.note.as_deref());
     let until = listed.records.iter().map(|record| record.until).max().unwrap_or_default();

@@ -1,8 +1,8 @@
-//! Reads an operator's call to revoke.
+//! Reads an operator's call to revoke. This file decides what a call revokes; the room `revocation`
+//! keeps it.
 //!
-//! This file decides what a call is about; the room `revocation` keeps it. A call that would have
-//! no effect, or another effect than was meant, is refused with a message that says what to send.
-//! So nobody reads "revoked" while the token still works.
+//! A call without an effect, or with another effect than was meant, is refused with a message about
+//! the right call. So no operator reads "revoked" while the token still works.
 
 use std::sync::Arc;
 
@@ -15,8 +15,8 @@ use crate::model::clock::UnixSeconds;
 use crate::revocation::record::{CallId, Mark, Note, Of, RevocationKind, RevocationRecord, What};
 use crate::snapshot::Snapshot;
 
-/// The lifetime of a revocation of all tokens of a client or subject, if the call does not say how
-/// long such tokens live.
+/// The lifetime of a revocation of all tokens of a client or subject, if the call does not tell how
+/// long these tokens live.
 pub(super) const LONGEST_LIFE: u64 = 30 * 24 * 3600;
 
 /// A time may lie this far in the future, because clocks differ.
@@ -121,7 +121,7 @@ impl Call {
         self.0.get(name).map(time).transpose()
     }
 
-    /// Returns the one thing that the call revokes.
+    /// Returns the one object that the call revokes.
     fn what(&self) -> Result<(What, &str), MessageFault> {
         let mut found: Option<(What, &'static str, &str)> = None;
         for what in [What::Token, What::Id, What::Client, What::Subject] {

@@ -76,7 +76,7 @@ pub async fn serve(
     }
 }
 
-/// The caller of a connection, and what answers it.
+/// The caller of a connection, and the service that answers it.
 struct CallContext {
     peer: SocketAddr,
     seat: Seat,

@@ -33,7 +33,7 @@ pub struct ManagementState {
     pub snapshots: Arc<Snapshots>,
     pub clock: Arc<dyn Clock>,
     pub explaining: Explaining,
-    /// The REST API; `None` if there is no store, or nobody could sign in.
+    /// The REST API; `None` if there is no store, or no user who could sign in.
     pub admin: Option<AdminService>,
 }
 

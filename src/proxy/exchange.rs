@@ -38,8 +38,7 @@ use crate::telemetry::{
 use crate::throttle::levels::{LevelKind, Levels};
 use crate::throttle::{Permitted, Throttled};
 
-/// One request with its response, from its first byte to the last of the response. Its facts are
-/// grouped by the step that finds them.
+/// One request with its response. Its facts are grouped by the step that finds them.
 #[derive(Debug)]
 pub struct Exchange {
     worker: Rc<Worker>,

@@ -1,5 +1,5 @@
-//! A bound on what the server may answer: a server that answers without end costs a connection and
-//! no memory.
+//! A bound on the server's answers: a server that answers without end costs a connection and no
+//! memory.
 
 use std::io;
 use std::pin::Pin;
@@ -11,8 +11,8 @@ use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Cmd, Pipeline, RedisFuture, Value};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Bytes from one command to the next. The largest answer that is asked for, a page of the set, is
-/// about 400 KiB; read, it takes up to fifteen times as much.
+/// The most bytes from one command to the next. The largest requested answer, a page of the set, is
+/// about 400 KiB; parsed, it takes up to fifteen times as much.
 pub(crate) const MOST_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The bytes that were read since the last command.
@@ -22,7 +22,7 @@ pub(crate) struct ReplyBudget {
     exceeded: AtomicBool,
 }
 
-/// A connection whose answers are bounded. One command at a time is asked on it.
+/// A connection with bounded answers. One command at a time is sent on it.
 #[derive(Clone)]
 pub(crate) struct BoundedConnection {
     connection: MultiplexedConnection,

@@ -1,7 +1,6 @@
-//! A connection to the server: TCP, TLS where it is asked for, the password, the database.
-//!
-//! Decides nothing. TLS is the gateway's own, with the same trust as all its calls; certificates
-//! are always checked.
+//! A connection to the server: TCP, TLS if it is configured, the password, the database. Decides
+//! nothing. TLS is the gateway's own, with the same trust as all its calls; certificates are always
+//! checked.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,7 +18,7 @@ use crate::fetch::trust::{self, TrustError};
 use crate::model::redis::RedisServer;
 use crate::redis_link::bounded::{BoundedConnection, MOST_BYTES, MeteredStream, ReplyBudget};
 
-/// From the name to an accepted password.
+/// The time from resolving the name to an accepted password.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// A command's answer; longer than a read waits for news.
@@ -72,7 +71,7 @@ impl LinkError {
         self.label() == "refused"
     }
 
-    /// On one line, with the cause; neither passwords nor keys are in it.
+    /// Returns the error on one line, with its cause; it has neither passwords nor keys.
     pub(crate) fn describe(&self) -> String {
         let cause =
             std::error::Error::source(self).map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -84,7 +83,7 @@ impl LinkError {
     }
 }
 
-/// Opens a connection, with what has to be polled for it to work.
+/// Opens a connection, with the future that must be polled for it to work.
 pub(crate) async fn connect(
     settings: &RedisServer,
 ) -> Result<(BoundedConnection, Driver), LinkError> {

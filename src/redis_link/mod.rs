@@ -1,8 +1,8 @@
-//! Connections to Redis and Valkey: TCP, TLS where it is asked for, name and password; with a bound
+//! Connections to Redis and Valkey: TCP, TLS if it is configured, name and password; with a bound
 //! on each answer.
 //!
-//! The files: [`mod@connect`] (opens a connection), [`bounded`] (what is read), [`schedule`] (when
-//! to try again).
+//! The files: [`mod@connect`] (opens a connection), [`bounded`] (bounds answers), [`schedule`]
+//! (times of new attempts).
 
 mod bounded;
 mod connect;

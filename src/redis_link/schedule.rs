@@ -1,4 +1,5 @@
-//! When a server that failed is tried again: pure decisions over durations, and the chance in them.
+//! The times at which a server that failed is tried again: pure decisions over durations, and the
+//! chance in them.
 
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use aws_lc_rs::rand;
 const FIRST: Duration = Duration::from_millis(200);
 /// A server that is down for long is still found within seconds.
 pub(crate) const LONGEST: Duration = Duration::from_secs(5);
-/// One that answers and refuses needs an operator, and a comparison costs it something.
+/// The longest pause for a server that answers and refuses: it needs an operator, and a comparison
+/// costs it something.
 pub(crate) const LONGEST_AFTER_REFUSAL: Duration = Duration::from_secs(30);
 
 /// Returns the wait after the `failures`th failure in a row: half of it by chance, so that gateways

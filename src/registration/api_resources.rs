@@ -13,7 +13,7 @@ const RESOURCE: &str = "portcullis";
 
 const RESOURCE_NAME: &str = "Portcullis";
 
-/// More permissions of a role than anybody gives.
+/// More permissions of a role than a person assigns.
 const MOST_PERMISSIONS: usize = 10_000;
 
 /// A scope that APIs ask for, with the roles that may have it.

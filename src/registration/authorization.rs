@@ -13,8 +13,7 @@ use crate::registration::token::{TokenQuestion, client_credentials};
 const OKTA_SCHEME: &str = "SSWS";
 
 impl RegistrationServer {
-    /// Returns what proves to the service that the gateway may make clients; `None` where it asks
-    /// for nothing.
+    /// Returns the proof that the gateway may make clients; `None` if the service requires none.
     pub(super) async fn authorization(&self) -> Result<Option<HeaderValue>, RegistrationFailure> {
         if let Some(token) = &self.secrets.initial_access_token {
             let okta = self.key_manager_type == KeyManagerType::Okta;
@@ -40,8 +39,8 @@ impl RegistrationServer {
         }
     }
 
-    /// Gets a token for the gateway's own client, as the products want it. A server that registers
-    /// anybody needs none.
+    /// Gets a token for the gateway's own client, in the way of each product. A server with open
+    /// registration needs none.
     async fn by_own_token(&self) -> Result<HeaderValue, RegistrationFailure> {
         let (client, secret) = self.password()?;
         let endpoint = self.token_endpoint().await?;

@@ -21,7 +21,7 @@ pub(super) struct ServerCall<'c> {
     pub(super) url: &'c str,
     pub(super) authorization: Option<&'c HeaderValue>,
     pub(super) body: CallBody<'c>,
-    /// Texts that a server may quote, and nobody may read.
+    /// Secrets that a server may quote, and that must not be shown.
     pub(super) secrets: Vec<&'c Secret>,
 }
 

@@ -1,8 +1,8 @@
-//! The reasons why a server did not do what it was asked for.
+//! The reasons for which a server did not do as asked.
 
 use crate::fetch::{FetchFailure, FetchUrl};
 
-/// Why a call to an authorization server brought nothing.
+/// The reason for which a call to an authorization server failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistrationFailure {
     /// The key manager lacks a setting that the call needs.
@@ -30,8 +30,8 @@ impl RegistrationFailure {
         matches!(self, Self::Refused { status: 400 | 409 | 422, .. })
     }
 
-    /// Tells whether the server says that there is no such client. RFC 7592 wants 401 for it, since
-    /// the token is deleted with the client.
+    /// Tells whether the server answers that there is no such client. RFC 7592 prescribes 401 for
+    /// it, since the token is deleted with the client.
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::Refused { status: 401 | 404 | 410, .. })
     }

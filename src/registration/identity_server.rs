@@ -1,4 +1,4 @@
-//! What only WSO2 Identity Server 7 does: secrets of a client, several at a time, and its
+//! The special functions of WSO2 Identity Server 7: secrets of a client, several at a time, and its
 //! certificate, by the application management API (`/api/server/v1/applications`).
 
 use http::Method;
@@ -24,7 +24,7 @@ const MOST_SECRETS: usize = 100;
 pub struct ClientSecret {
     pub id: String,
     pub value: Option<Secret>,
-    /// As the server writes it.
+    /// In the server's own form.
     pub expires_at: Option<Value>,
 }
 

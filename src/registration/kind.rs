@@ -15,7 +15,7 @@ pub enum ServerKind {
 }
 
 impl ServerKind {
-    /// `None`: clients at servers of this type are not made by any of these services.
+    /// Returns `None` if none of these services makes clients at servers of this type.
     pub fn of(kind: KeyManagerType) -> Option<Self> {
         match kind {
             KeyManagerType::Wso2Is7 | KeyManagerType::FsKeyManager | KeyManagerType::Asgardeo => {

@@ -1,4 +1,4 @@
-//! A client in the form in which servers take it, and in which they give it back.
+//! A client in the form of requests to servers and of their answers.
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +12,7 @@ const BY_BROWSER: [&str; 2] = ["authorization_code", "implicit"];
 /// A longer text of a server is not kept.
 const MOST_TEXT: usize = 4096;
 
-/// More entries of a list are not kept.
+/// The most entries of a list that are kept.
 const MOST_ENTRIES: usize = 50;
 
 /// A client that is to be made, or to be changed into this.
@@ -20,7 +20,7 @@ const MOST_ENTRIES: usize = 50;
 pub struct ClientWish {
     /// Unique at the server.
     pub name: String,
-    /// For people who are asked for their consent.
+    /// The name that people see when they are asked for consent.
     pub display_name: String,
     pub owner: String,
     pub grant_types: Vec<String>,
@@ -29,7 +29,7 @@ pub struct ClientWish {
     pub properties: ClientProperties,
     /// An application under the rules of financial services.
     pub regulatory: bool,
-    /// In PEM: the certificate with which the client calls.
+    /// The client's certificate, in PEM.
     pub certificate: Option<String>,
 }
 
@@ -37,9 +37,9 @@ pub struct ClientWish {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegisteredClient {
     pub id: String,
-    /// `None`: a public client, or one whose secret the server does not show.
+    /// `None` for a public client, or one whose secret the server does not show.
     pub secret: Option<Secret>,
-    /// `None`: the server does not say.
+    /// `None` if the server does not say.
     pub grant_types: Option<Vec<String>>,
     pub callbacks: Vec<String>,
     pub management: Option<ManagementAccess>,
@@ -97,14 +97,14 @@ impl ClientWish {
         }
     }
 
-    /// Tells whether the client needs a place to which a browser is sent back.
+    /// Tells whether the client needs a callback address for browsers.
     pub fn needs_callback(&self) -> bool {
         self.grant_types.iter().any(|own| BY_BROWSER.contains(&own.as_str()))
     }
 }
 
 impl RegisteredClient {
-    /// Reads an answer. `id` is the client's, where it is known already.
+    /// Reads an answer. `id` is the client's, if it is known already.
     pub(super) fn read(
         answer: &Map<String, Value>,
         id: Option<&str>,

@@ -1,14 +1,14 @@
 //! Clients at authorization servers: made, read, changed and deleted, and the tokens that they get.
 //!
-//! Three kinds of servers are spoken to (`ServerKind`): any that has RFC 7591 and RFC 7592, WSO2
-//! Identity Server 7 with its extension fields, and older ones of WSO2. Nothing is kept here: who
-//! asks gets what the server answered, and keeps what it needs later.
+//! There are three kinds of servers (`ServerKind`): any that has RFC 7591 and RFC 7592, WSO2
+//! Identity Server 7 with its extension fields, and older ones of WSO2. Nothing is kept here: a
+//! caller gets the server's answer, and keeps the parts that it needs later.
 //!
-//! The files: [`server`] (what a call goes to), [`service`] (what it does), [`kind`],
-//! [`authorization`] (as whom), [`call`] (one call and its answer), [`metadata`] and
-//! [`properties`] (a client as each kind of server writes it), [`token`], [`discovery`] (endpoints
-//! that nobody wrote), [`failure`]; [`identity_server`], [`api_resources`] and
-//! [`application_certificate`] (what only servers of WSO2 do).
+//! The files: [`server`] (the address of a call), [`service`] (its functions), [`kind`],
+//! [`authorization`] (the gateway's credentials), [`call`] (one call and its answer), [`metadata`]
+//! and [`properties`] (a client as each kind of server writes it), [`token`], [`discovery`]
+//! (endpoints of the discovery document), [`failure`]; [`identity_server`], [`api_resources`] and
+//! [`application_certificate`] (special functions of WSO2's servers).
 
 mod api_resources;
 mod application_certificate;

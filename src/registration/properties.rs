@@ -24,9 +24,9 @@ pub struct PropertyFault {
 /// The properties of a client.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ClientProperties {
-    /// As they came, but for those that are only the default.
+    /// The values as they came, except those that equal the default.
     pub kept: Map<String, Value>,
-    /// As the server gets them.
+    /// The values in the server's form.
     pub(super) metadata: Map<String, Value>,
 }
 
@@ -81,7 +81,7 @@ static PORTAL: [PortalProperty; 7] = [
     portal("bypassClientCredentials", Form::Flag, "ext_public_client", "bypassClientCredentials"),
 ];
 
-/// Metadata of RFC 7591 and of what builds on it, which the server reads and judges.
+/// Metadata of RFC 7591 and its extensions, which the server reads and judges.
 static METADATA: [(&str, Form); 13] = [
     ("token_endpoint_auth_method", Form::Text),
     ("client_uri", Form::Text),
@@ -134,7 +134,7 @@ impl ClientProperties {
 }
 
 impl Form {
-    /// Reads a value; `None` if it says that nothing is wanted. Forms of web pages send texts.
+    /// Reads a value; `None` if it is empty. Forms of web pages send strings.
     fn read(self, value: &Value) -> Result<Option<Value>, &'static str> {
         let text = value.as_str().map(str::trim);
         if value.is_null() || matches!(text, Some("" | SERVERS_CHOICE)) {

@@ -37,7 +37,7 @@ pub struct RegistrationServer {
 }
 
 impl RegistrationServer {
-    /// `None`: clients at servers of this type cannot be made.
+    /// Returns `None` if clients at servers of this type cannot be made.
     pub fn of(key_manager: &KeyManager, secrets: ServerSecrets) -> Option<Self> {
         let well_known_url = match &key_manager.keys {
             KeySource::Discovery { well_known_url } => Some(well_known_url.clone()),
@@ -90,7 +90,7 @@ impl RegistrationServer {
         found.ok_or_else(|| RegistrationFailure::Setting(missing.to_owned()))
     }
 
-    /// `None`: the key manager names no discovery document.
+    /// Returns `None` if the key manager names no discovery document.
     async fn discovered(&self) -> Result<Option<&DiscoveredEndpoints>, RegistrationFailure> {
         let Some(url) = &self.well_known_url else { return Ok(None) };
         self.discovered.get_or_try_init(|| discover(&self.fetch, url)).await.map(Some)

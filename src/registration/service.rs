@@ -1,4 +1,5 @@
-//! What a registration service does: clients are made, read, changed, deleted, and get tokens.
+//! The functions of a registration service: clients are made, read, changed, deleted, and get
+//! tokens.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -28,7 +29,7 @@ const OF_THE_SERVER: [&str; 4] = [
 #[derive(Debug, Clone, Copy)]
 pub struct KnownClient<'c> {
     pub id: &'c str,
-    /// Where the server gave it.
+    /// The management address and token, if the server gave some.
     pub management: Option<&'c ManagementAccess>,
 }
 
@@ -79,7 +80,7 @@ impl RegistrationServer {
         read(&answer, Some(client.id), &url)
     }
 
-    /// Changes a client. What the wish does not speak of stays as it is.
+    /// Changes a client. Fields that the wish does not mention stay as they are.
     pub async fn update(
         &self,
         client: KnownClient<'_>,
@@ -117,7 +118,7 @@ impl RegistrationServer {
             .call(Method::DELETE, &url, authorization.as_ref(), CallBody::None, client.management)
             .await;
         match deleted {
-            // the token of RFC 7592 goes with its client; an administrator's does not
+            // the token of RFC 7592 ends with its client; an administrator's does not
             Err(failure) if failure.is_gone() && client.management.is_some() => Ok(()),
             Err(RegistrationFailure::Refused { status: 404 | 410, .. }) => Ok(()),
             other => other.map(drop),

@@ -10,7 +10,7 @@ use crate::model::secret::Secret;
 use crate::registration::call::{CallBody, ServerCall, call};
 use crate::registration::failure::RegistrationFailure;
 
-/// A longer token is none.
+/// The longest accepted token.
 const MOST_TOKEN: usize = 64 * 1024;
 
 /// A token as the server gave it.

@@ -19,7 +19,7 @@ pub(super) enum RevocationOrigin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ChannelMessage {
     Read,
-    /// Not one of ours: skipped.
+    /// Not one of the gateway's entries: skipped.
     Unreadable,
 }
 
@@ -66,7 +66,7 @@ impl RevocationCounters {
         add(&self.expired, count as u64);
     }
 
-    /// No room for one more.
+    /// Counts a revocation for which there was no room.
     pub(super) fn refused_full(&self) {
         if self.full.fetch_add(1, Ordering::Relaxed) == 0 {
             tracing::error!(
@@ -98,7 +98,7 @@ impl RevocationCounters {
         }
     }
 
-    /// Something else changed it, or a disk did; told where it was found.
+    /// Counts damage by a disk or another program; the finder of the damage logs it.
     pub(super) fn journal_damaged(&self) {
         add(&self.journal_damages, 1);
     }

@@ -1,7 +1,8 @@
-//! Notes for people who revoked what and when, and what was taken back.
+//! Notes for people: the author, time and object of each revocation, and of each lifting. No
+//! request looks at this.
 //!
-//! No request looks at this. A mark that was taken back stays known until its tokens have expired:
-//! a gateway that was away meanwhile must not bring the revocation back.
+//! A lifted mark stays known until its tokens have expired, because a gateway that was away in the
+//! meantime must not bring the revocation back.
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ pub(super) struct Ledger {
     lifted: Map<Lifted>,
 }
 
-/// When it was said, and by whom.
+/// The time and author of a call.
 #[derive(Debug, Clone, Default)]
 pub(super) struct MarkNote {
     pub(super) at: u64,
@@ -33,7 +34,7 @@ struct Lifted {
 }
 
 impl Ledger {
-    /// Tells whether the revocation was taken back after it was made.
+    /// Tells whether the revocation was lifted after it was made.
     pub(super) fn overrules(&self, record: &RevocationRecord) -> bool {
         !self.lifted.is_empty()
             && self.lifted.get(&record.mark).is_some_and(|lifted| lifted.at >= record.at)

@@ -1,4 +1,4 @@
-//! The marks by which a token may be revoked, made once for a verdict.
+//! The marks by which a token can be revoked, made once for a verdict.
 
 use crate::model::clock::UnixSeconds;
 use crate::revocation::record::Mark;
@@ -14,7 +14,7 @@ pub struct Marks {
     pub issued_at: Option<UnixSeconds>,
 }
 
-/// The marks, within one scope, by which a token can be revoked beside itself.
+/// The marks within one scope by which a token can be revoked, beside the mark of the token itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Holders {
     pub id: Option<Mark>,

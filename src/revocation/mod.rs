@@ -1,16 +1,14 @@
 //! Holds revocations: of single tokens, of token ids, and of all tokens that a client or a subject
-//! got before a moment.
+//! got before a moment. Decides whether a token is revoked, and never who may revoke it.
 //!
-//! Decides whether a token is revoked, and never what may revoke it. Every worker reads this room
-//! on every request. While nothing is revoked nothing is looked up; then only hashes are, which a
-//! verdict brings with it. Revocations outlive a restart, and are forgotten when the tokens would
-//! have expired.
+//! Every worker reads this room on every request. While nothing is revoked, nothing is looked up.
+//! Otherwise only hashes are looked up, which a verdict brings with it. Revocations outlive a
+//! restart, and are forgotten when their tokens would have expired.
 //!
-//! The walk through the files: [`marks`] (by what a token can be revoked), [`record`] (one
-//! revocation as it is kept), [`ledger`] (who revoked what and when), [`journal`] (the file),
-//! [`keeping`] (who owns the file), [`outbox`] (the queue to other gateways), [`channel`] (Redis or
-//! Valkey between the gateways), [`counts`] (numbers for operators); [`revocations`] puts them
-//! together.
+//! The walk through the files: [`marks`] (the marks of a token), [`record`] (one revocation as it
+//! is kept), [`ledger`] (authors and times), [`journal`] (the file), [`keeping`] (the owner of the
+//! file), [`outbox`] (the queue to other gateways), [`channel`] (Redis or Valkey between the
+//! gateways), [`counts`] (numbers for operators); [`revocations`] puts them together.
 
 pub mod channel;
 mod counts;

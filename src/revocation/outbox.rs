@@ -1,7 +1,6 @@
-//! Queues revocations for the other gateways: a short queue to the channel's task.
-//!
-//! Decides nothing. A revocation that finds no place is not lost, because it is kept: the channel
-//! is told to offer everything again.
+//! Queues revocations for the other gateways: a short queue to the channel's task. Decides nothing.
+//! A revocation that finds no place is not lost, because the gateway keeps it: the channel is told
+//! to offer everything again.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,8 +9,8 @@ use tokio::sync::{Notify, mpsc};
 use crate::revocation::counts::RevocationCounters;
 use crate::revocation::record::RevocationRecord;
 
-/// More wait for a channel that is slow than any burst of notices holds; beyond, everything is
-/// compared anew.
+/// The length of the queue, which is more than any burst of notices holds. If it is full,
+/// everything is compared anew.
 const MOST_WAITING: usize = 10_000;
 
 #[derive(Debug, Default)]
@@ -22,7 +21,7 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Never waits. Without a channel nothing is queued.
+    /// Offers records, and never waits. Without a channel nothing is queued.
     pub(super) fn offer(&self, records: &[RevocationRecord], counts: &RevocationCounters) {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(queue) = queue.as_ref() else { return };
@@ -34,7 +33,7 @@ impl Outbox {
         }
     }
 
-    /// From now on there is a reader.
+    /// Opens the queue for a reader.
     pub(super) fn open(&self) -> mpsc::Receiver<RevocationRecord> {
         let (sender, receiver) = mpsc::channel(MOST_WAITING);
         *self.queue.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);

@@ -1,5 +1,4 @@
-//! One revocation, or the taking back of one: what it is about as a hash, for how long it counts,
-//! who said so and when.
+//! One revocation, or the lifting of one: a hash of its object, its end, its author and its time.
 
 use std::sync::Arc;
 
@@ -7,7 +6,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::model::clock::UnixSeconds;
 
-/// The beginning of a SHA-256 over what is revoked and whose it is: equal ids of two issuers have
+/// The beginning of a SHA-256 over the revoked object and its scope: equal ids of two issuers have
 /// two marks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Mark(pub [u8; 16]);
@@ -17,10 +16,10 @@ pub struct Mark(pub [u8; 16]);
 pub struct RevocationRecord {
     pub mark: Mark,
     pub kind: RevocationKind,
-    /// When the last token that it concerns has expired.
+    /// The time at which the last token that it concerns has expired.
     pub until: UnixSeconds,
-    /// When it was said, in milliseconds since 1970. 0 in records of builds that bound revocations
-    /// to a key manager's name.
+    /// The time of the call, in milliseconds since 1970. 0 in records of builds that bound
+    /// revocations to a key manager's name.
     pub at: u64,
     pub note: Option<Arc<Note>>,
 }
@@ -29,7 +28,7 @@ pub struct RevocationRecord {
 pub enum RevocationKind {
     /// One token.
     Token,
-    /// All tokens that were issued to somebody up to this moment.
+    /// All tokens that a client or a subject got up to this moment.
     Holder { before: UnixSeconds },
     /// Takes back every revocation of the mark up to [`RevocationRecord::at`].
     Lifted,
@@ -45,7 +44,7 @@ pub struct Note {
     pub of: Of,
 }
 
-/// The revoked thing.
+/// The kind of the revoked object.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Of {
     pub what: What,
@@ -65,7 +64,7 @@ pub enum What {
     Subject,
 }
 
-/// Names one call by what it revoked.
+/// Names one call by the revocations that it made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub u64);
 
@@ -88,7 +87,7 @@ impl Mark {
         Self::of("subject", &[issuer.as_bytes(), subject.as_bytes()])
     }
 
-    /// Each part with its length, so that no two lists of parts read the same.
+    /// Hashes each part with its length, so that no two lists of parts are the same.
     fn of(kind: &str, parts: &[&[u8]]) -> Self {
         let mut context = Context::new(&SHA256);
         for part in [kind.as_bytes()].iter().chain(parts) {
@@ -140,7 +139,7 @@ impl std::fmt::Display for CallId {
 impl What {
     const ALL: [Self; 5] = [Self::Unknown, Self::Token, Self::Id, Self::Client, Self::Subject];
 
-    /// As `POST /revocations` calls it.
+    /// Returns its name in `POST /revocations`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
@@ -166,7 +165,7 @@ const MOST_TEXT: usize = 512;
 pub const MOST_RECORD_BYTES: usize = 64 + 3 * (MOST_TEXT + 2);
 
 impl RevocationRecord {
-    /// Without anything for people.
+    /// Makes a record without the notes for people.
     pub fn new(mark: Mark, kind: RevocationKind, until: UnixSeconds) -> Self {
         Self { mark, kind, until, at: 0, note: None }
     }
@@ -195,7 +194,7 @@ impl RevocationRecord {
         bytes
     }
 
-    /// `None` for what no version has written.
+    /// Returns `None` for bytes that no version has written.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (tag, rest) = bytes.split_first()?;
         let (mark, rest) = rest.split_first_chunk::<16>()?;

@@ -50,7 +50,7 @@ pub(super) enum Entered {
     Full,
 }
 
-/// All revocations that are still of use. Locks are taken in the order journal, ledger, shard.
+/// All revocations that still count. Locks are taken in the order journal, ledger, shard.
 #[derive(Debug)]
 pub struct Revocations {
     shards: Box<[RwLock<Shard>]>,
@@ -58,7 +58,7 @@ pub struct Revocations {
     tokens: AtomicUsize,
     holders: AtomicUsize,
     generation: AtomicU64,
-    /// Some are bound to names of key managers, as earlier builds did.
+    /// Some are bound to names of key managers, as in earlier builds.
     has_named: AtomicBool,
     ledger: Mutex<Ledger>,
     journal: Mutex<Keeping>,
@@ -85,7 +85,7 @@ impl Revocations {
         }
     }
 
-    /// The things that one gateway alone may use, if gateways share a channel.
+    /// Returns the claims by which only one gateway accepts a proof, if gateways share a channel.
     pub fn claims(&self) -> &ProofClaims {
         &self.claims
     }
@@ -99,18 +99,18 @@ impl Revocations {
         revocations
     }
 
-    /// With what the journal has kept.
+    /// Starts with the records of the journal.
     pub fn kept(opened: Opened) -> Self {
         let revocations = Self::in_memory();
         revocations.own(opened);
         revocations
     }
 
-    /// Revokes, or takes back, from the next request on. Writes the journal first and waits for the
-    /// disk. Then tells the other gateways, even if the journal could not be written.
+    /// Revokes, or lifts revocations, from the next request on. Writes the journal first and waits
+    /// for the disk. Then tells the other gateways, even if the journal could not be written.
     pub fn revoke(&self, records: &[RevocationRecord]) -> Result<(), RevocationError> {
         let (changed, full) = self.apply(&self.after_lifts(records), RevocationOrigin::Management);
-        // who tells the same again after a failure wants to know whether it is kept now
+        // a caller that repeats a failed call wants to know whether it is kept now
         let kept = if self.is_behind() { self.rewrite() } else { self.keep(&changed) };
         self.outbox.offer(&changed, &self.counts);
         match full {
@@ -119,7 +119,7 @@ impl Revocations {
         }
     }
 
-    /// Takes what another gateway told; what is news is kept in the journal too. Waits for the
+    /// Takes revocations of another gateway; new ones are kept in the journal too. Waits for the
     /// disk.
     pub fn take(
         &self,
@@ -136,7 +136,7 @@ impl Revocations {
         }
     }
 
-    /// Those that were not known so, and how many found no room.
+    /// Returns the records that were new, and the number for which there was no room.
     fn apply(
         &self,
         records: &[RevocationRecord],
@@ -183,7 +183,7 @@ impl Revocations {
         if self.holders.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        // a token that does not say when it was issued may be from before
+        // a token without a time of issue may be older than the moment
         let issued = Some(marks.issued_at.map_or(0, |at| seconds(at.0)));
         let held =
             |mark: &Option<Mark>| mark.as_ref().is_some_and(|mark| self.holds(mark, issued, now));
@@ -222,8 +222,8 @@ impl Revocations {
         shards.fold(0, usize::saturating_add)
     }
 
-    /// Forgets what no token can be good for any more, and brings the journal in order. Waits for
-    /// the disk.
+    /// Forgets revocations whose tokens have all expired, and tidies the journal. Waits for the
+    /// disk.
     pub fn forget_expired(&self, now: UnixSeconds) -> Result<(), RevocationError> {
         {
             let mut ledger = self.ledger();
@@ -277,8 +277,7 @@ impl Revocations {
             return Entered::Known;
         }
         let entered = self.insert(record);
-        // said again later, it outlives a taking back in between of which this gateway has yet to
-        // hear
+        // repeated later, it outlives a lifting in between that this gateway does not know yet
         let is_later = entered == Entered::Known && record.at > ledger.said_at(&record.mark);
         if entered == Entered::Changed || is_later {
             if record.at == 0 {

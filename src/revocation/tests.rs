@@ -1,4 +1,4 @@
-//! What is revoked stays so until it would have expired, and nothing else is.
+//! A revoked token stays revoked until it would have expired, and no other token is.
 
 use std::io::Write;
 
@@ -193,8 +193,7 @@ fn a_million_cost_less_than_64_mebibytes_and_no_time() {
         "{counted} said, {} taken",
         measured.bytes_current
     );
-    // a look allocates nothing, and the best of some rounds shows what it takes where nobody else
-    // is served
+    // a lookup allocates nothing; the best of several rounds shows its cost if nothing else runs
     let looked_for: Vec<_> = (0_u32..1000)
         .map(|number| marks(&format!("t{number}"), &format!("i{number}"), "c", 1))
         .collect();

@@ -1,8 +1,8 @@
-//! The host that a request is for: read once, in one spelling, from where RFC 9112 section 3.2 and
-//! RFC 9113 section 8.3.1 say it stands.
+//! The host that a request is for: read once, in one spelling, from its place in the request (RFC
+//! 9112 section 3.2, RFC 9113 section 8.3.1).
 //!
-//! Stricter than the grammar: a host is a DNS name or an IP address, so that what is routed can be
-//! written into `X-Forwarded-Host` and `Forwarded` as it stands. User information, encoded
+//! It is stricter than the grammar: a host is a DNS name or an IP address, so that the routed host
+//! can be written into `X-Forwarded-Host` and `Forwarded` as it is. User information, encoded
 //! characters and empty hosts are refused.
 
 use std::borrow::Cow;
@@ -40,11 +40,9 @@ pub enum InvalidAuthority {
     Port,
 }
 
-/// The host of a request: from the absolute form or `:authority` and from `Host`, which must agree
-/// where both are there.
-///
-/// `None` only for HTTP/1.0, which knows requests without a host: they reach APIs that are served
-/// under any host.
+/// Returns the host of a request: from the absolute form or `:authority` and from `Host`. If both
+/// are present, they must agree. `None` only for HTTP/1.0, which knows requests without a host:
+/// they reach APIs that are served under any host.
 pub fn request_authority<'r>(
     version: Version,
     target: &'r Uri,
@@ -140,7 +138,7 @@ fn same_port(one: Option<u16>, other: Option<u16>, scheme: Option<&str>) -> bool
 }
 
 impl Authority<'_> {
-    /// The host by which APIs are looked up.
+    /// Returns the host by which APIs are looked up.
     pub fn host(&self) -> &str {
         &self.host
     }

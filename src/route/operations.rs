@@ -57,7 +57,7 @@ struct PathStep<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Search {
     Operation(u32),
-    /// The best template fits only by a cut: two readings, so none.
+    /// The best template fits only after a cut, so there are two readings.
     Ambiguous,
     /// The best template fits only once reserved characters are decoded, and without that another
     /// one fits.
@@ -131,8 +131,8 @@ impl Tree {
         child
     }
 
-    /// `rest` is what follows the base path: empty, or a normal path. Only [`Search::OtherMethods`]
-    /// allocates.
+    /// `rest` is the path behind the base path: empty, or a normal path. Only
+    /// [`Search::OtherMethods`] allocates.
     pub(super) fn search(&self, root: usize, rest: &str, method: &Method) -> Search {
         let mut found = Search::Nothing;
         self.walk(root, rest, Fit::AsSent, &mut |rules, fit| {

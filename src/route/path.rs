@@ -146,7 +146,7 @@ impl NormalPath<'_> {
         self.needs
     }
 
-    /// The same path, free of the request that it was read from.
+    /// Returns the same path, free of the request that it was read from.
     pub fn into_owned(self) -> NormalPath<'static> {
         NormalPath { text: Cow::Owned(self.text.into_owned()), needs: self.needs }
     }

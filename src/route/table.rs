@@ -1,14 +1,12 @@
 //! The route table: host and longest base path to an API, then template and method to an operation.
 //!
-//! Base paths match on segment borders; among APIs that share one, the most specific host wins
+//! Base paths match on segment borders. Among APIs that share one, the most specific host wins
 //! (exact, then the longest wildcard, then any). An API that has the longest base path but not the
 //! operation ends the search: a shorter base path is never tried. Retired APIs are left out,
-//! blocked ones are found. Reading takes no lock and, but for the list of allowed methods of a
-//! refusal and for segments with encoded reserved characters, no allocation.
-//!
-//! A path that only an API's own rules let through (`%2F`, `//`) is matched as sent. It is refused
-//! if a backend that decodes or folds it would come to another API, or to an operation that asks
-//! for more.
+//! blocked ones are found. Reading takes no lock. It allocates only for the allowed methods of a
+//! refusal and for segments with encoded reserved characters. A path that only an API's own rules
+//! let through (`%2F`, `//`) is matched as sent. It is refused if a backend that decodes or folds
+//! it would come to another API, or to an operation that requires more.
 
 use hashbrown::HashMap;
 use http::Method;
@@ -26,11 +24,11 @@ use crate::route::path::{
 #[derive(Debug)]
 pub struct RouteTable {
     tree: Tree,
-    /// By node of the base paths' tree, whose nodes stand at the front of `tree`.
+    /// The base paths, by node of their tree, whose nodes stand at the front of `tree`.
     bases: Vec<Base>,
     /// An API keeps more of a path than others do.
     keeps: bool,
-    /// The operations of the APIs of which a path may be read as several operations.
+    /// The operations of the APIs whose paths may be read as several operations.
     readable: HashMap<ApiSlot, Box<[Operation]>, foldhash::quality::RandomState>,
 }
 
@@ -53,7 +51,7 @@ pub enum NotFound {
     Operation { api: ApiSlot },
     #[error("no operation of the API has this path and method")]
     Method { api: ApiSlot, allowed: Vec<Method> },
-    /// Answered like an invalid path: backends would not agree on the operation.
+    /// Answered like an invalid path, because backends would not agree on the operation.
     #[error("path parameters (\";\") stand in a segment that the route spells out")]
     PathParameters,
     /// Answered like an invalid path, too.
@@ -144,7 +142,7 @@ impl RouteTable {
         kept.next().ok_or(refusal)
     }
 
-    /// `host` as [`crate::route::Authority::host`] gives it; empty where the request has none.
+    /// `host` is the result of [`crate::route::Authority::host`]; empty if the request has none.
     pub fn find(
         &self,
         host: &str,
@@ -259,8 +257,8 @@ impl RouteTable {
         node
     }
 
-    /// Points every node past the ones above it that no API is served at. Parents stand before
-    /// their children.
+    /// Links every node past those above it where no API is served. Parents stand before their
+    /// children.
     fn link(&mut self) {
         for node in 0..self.bases.len() {
             let parent = self.bases.get(node).and_then(|base| base.above);

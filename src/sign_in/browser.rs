@@ -1,7 +1,9 @@
-//! Tells calls of web pages from those of programs, and of which page they are.
+//! Tells calls of web pages from those of programs, and calls of the gateway's own pages from
+//! others.
 //!
-//! A browser adds the name and password that it knows for a site, whichever page asks for a call.
-//! So calls of other sites' pages are refused, by what only the browser itself can write.
+//! A browser adds the name and password that it knows for a site, whichever page makes a call. So
+//! calls of other sites' pages are refused, by header fields that only the browser itself can
+//! write.
 
 use http::header::{self, HeaderName};
 use http::request::Parts;
@@ -36,7 +38,7 @@ impl BrowserCall {
         }
         let site_is_own = site.is_none_or(|site| match site.as_bytes() {
             b"same-origin" => true,
-            // somebody wrote the address into the browser
+            // a person typed the address into the browser
             b"none" => parts.method.is_safe(),
             _ => false,
         });

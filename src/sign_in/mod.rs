@@ -2,8 +2,8 @@
 //!
 //! The management calls and the REST API share one bound, so that an attacker gains nothing by
 //! turning from one to the other. [`password_checks`] checks passwords a few at a time and counts
-//! wrong ones by address, [`remembered`] knows for a short time which passwords were right, and
-//! [`browser`] tells calls of web pages from others.
+//! wrong ones by address. [`remembered`] knows right passwords for a short time, and [`browser`]
+//! tells calls of web pages from others.
 
 mod browser;
 mod password_checks;

@@ -21,8 +21,8 @@ use crate::telemetry::{ManagementCounters, SignIn};
 /// Password hashes that are computed at a time: each is slow on purpose.
 const HASHES_AT_A_TIME: usize = 2;
 
-/// Callers whose passwords are checked or wait for it. One address gets at most as many places as
-/// are still free.
+/// The most callers whose passwords are checked or wait for it. One address gets at most as many
+/// places as are still free.
 const MOST_CALLERS: usize = 16;
 
 /// Wrong passwords of one address in a minute.
@@ -33,7 +33,7 @@ const WRONG_PASSWORDS: NonZeroU32 = NonZeroU32::new(10).unwrap();
 const SIGN_UPS: Rate =
     Rate { requests: NonZeroU32::new(30).unwrap(), per: Duration::from_hours(1) };
 
-/// The hash of nobody's password: it costs what a hash of this gateway costs.
+/// A hash for names without a user. It costs as much as a hash of this gateway.
 const DECOY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5J3Mgc2FsdA$\
                      9sXBtbEJ8sOlSPlhQ5yuKqYbXcmCRVHfqOSZBTCS9kc";
 
@@ -48,7 +48,7 @@ pub enum PasswordFault {
     Busy,
 }
 
-/// The check of passwords, shared by all who sign people in.
+/// The check of passwords, shared by all listeners with sign-in.
 #[derive(Debug)]
 pub struct PasswordChecks {
     hashes: Semaphore,
@@ -153,9 +153,9 @@ impl PasswordChecks {
 }
 
 impl PasswordTurn<'_> {
-    /// Compares a password with the hash of a user. Without a hash, which means that nobody has the
-    /// name, the answer takes the time of `decoy` or of a hash of this gateway, so that a caller
-    /// cannot find out which users exist.
+    /// Compares a password with the hash of a user. If there is no such user, the answer takes the
+    /// time of `decoy` or of a hash of this gateway, so that a caller cannot find out which users
+    /// exist.
     pub async fn verify(
         self,
         name: &str,

@@ -33,7 +33,7 @@ pub(super) struct RememberedPlace<'p> {
 /// The marks of right passwords, each with the end of its time.
 #[derive(Debug, Default)]
 pub(super) struct RememberedPasswords {
-    /// Drawn for this process; `None` without random numbers, and nothing is remembered then.
+    /// A random key of this process; `None` without random numbers, and then nothing is remembered.
     key: OnceLock<Option<hmac::Key>>,
     marks: Mutex<HashMap<PasswordMark, Moment>>,
 }

@@ -10,7 +10,7 @@ use crate::model::names::ApiSlot;
 use crate::model::removed_headers::RemovedHeaders;
 use crate::telemetry::{Fragment, OperationSeries};
 
-/// An API with what was resolved for it when the snapshot was compiled.
+/// An API with everything that was resolved for it when the snapshot was compiled.
 #[derive(Debug)]
 pub struct CompiledApi {
     pub slot: ApiSlot,
@@ -18,9 +18,9 @@ pub struct CompiledApi {
     /// The same for all.
     pub removed: Arc<RemovedHeaders>,
     pub gate: Option<Arc<ConcurrencyLimit>>,
-    /// By position in `definition.operations`.
+    /// The operations, by position in `definition.operations`.
     pub operations: Vec<CompiledOperation>,
-    /// Where exchanges are counted that found the API and no operation of it.
+    /// The metrics of exchanges that found the API and no operation of it.
     pub unmatched: Arc<OperationSeries>,
     pub production: Option<BackendGroup>,
     pub sandbox: Option<BackendGroup>,
@@ -29,12 +29,12 @@ pub struct CompiledApi {
 #[derive(Debug)]
 pub struct CompiledOperation {
     pub series: Arc<OperationSeries>,
-    /// What log lines say of it.
+    /// The part of log lines about it.
     pub logged: Fragment,
 }
 
 impl CompiledApi {
-    /// Whether the API takes tokens of this key manager.
+    /// Tells whether the API accepts tokens of this key manager.
     pub fn takes(&self, key_manager: &CompiledKeyManager) -> bool {
         let wanted = &self.definition.key_managers;
         wanted.is_empty() || key_manager.meanings().any(|slot| wanted.contains(&slot))

@@ -1,8 +1,8 @@
 //! Model -> snapshot, and snapshot + changes -> snapshot.
 //!
-//! Decides what of the last generation goes on: slots of targets, series of operations, key
-//! managers that did not change, and whole parts. Never touches what is in use: whoever asked for a
-//! snapshot publishes it, or drops it.
+//! Decides which parts of the last generation go on: slots of targets, series of operations, key
+//! managers that did not change, and whole parts. Never touches the snapshot in use: the caller
+//! publishes the new one, or drops it.
 
 mod apis;
 mod key_managers;
@@ -41,9 +41,9 @@ pub struct Compiler {
     key_managers: HashMap<KeyManagerSlot, Arc<CompiledKeyManager>>,
     templates: HashMap<KeyManagerSlot, Arc<CompiledTemplate>>,
     healths: Kept<HealthKey, TargetHealths>,
-    /// By API and version.
+    /// The limits by API and version.
     limits: Kept<(ApiName, Version), ConcurrencyLimit>,
-    /// `None`: templates serve what they list and nothing else.
+    /// `None`: templates serve only their listed organizations.
     on_demand: Option<OnDemand>,
     counters: Arc<Counters>,
     limiter: Arc<SharedLimiter>,
@@ -89,13 +89,14 @@ impl Compiler {
         }
     }
 
-    /// With a way to start key sets of organizations that nobody listed.
+    /// Adds the way to start key sets of organizations that are not listed.
     #[must_use]
     pub fn starting(self, on_demand: OnDemand) -> Self {
         Self { on_demand: Some(on_demand), ..self }
     }
 
-    /// With the counters of the process, whose long counts are kept, and the way to those of all gateways.
+    /// Adds the counters of the process, whose long counts are kept, and the way to those of all
+    /// gateways.
     #[must_use]
     pub fn counting(self, counters: Arc<Counters>, limiter: Arc<SharedLimiter>) -> Self {
         Self { counters, limiter, kept: true, ..self }
@@ -121,7 +122,8 @@ impl Compiler {
         Ok(self.finish(snapshot))
     }
 
-    /// Makes the next generation of the one before: what the changes do not name is shared with it.
+    /// Makes the next generation of the one before. The two share everything that the changes do
+    /// not name.
     pub fn apply(
         &mut self,
         current: &Snapshot,

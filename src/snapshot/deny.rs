@@ -1,4 +1,4 @@
-//! The deny conditions that are in force, and whom they are about.
+//! The deny conditions in force, and the requests that they match.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -9,11 +9,11 @@ use crate::model::policy::{AddressRange, DenyTarget, Throttling};
 #[derive(Debug, Default)]
 pub struct CompiledDeny {
     apis: HashSet<String>,
-    /// By owner and name.
+    /// The denied applications by owner and name.
     applications: HashSet<(String, String)>,
     users: HashSet<String>,
     addresses: Vec<AddressRange>,
-    /// An address that is in none of each is denied.
+    /// Addresses outside each of these ranges are denied.
     others: Vec<AddressRange>,
 }
 
@@ -56,7 +56,7 @@ impl CompiledDeny {
         any.then_some(all)
     }
 
-    /// Some condition is about client addresses.
+    /// Tells whether some condition needs client addresses.
     pub fn needs_address(&self) -> bool {
         !(self.addresses.is_empty() && self.others.is_empty())
     }
@@ -70,7 +70,8 @@ impl CompiledDeny {
         address: IpAddr,
     ) -> Option<DeniedBy> {
         let is_application = |(owner, name): (&str, &str)| {
-            // a set of pairs cannot be asked without owning them, and few gateways deny anybody
+            // a set of pairs cannot be asked without owning them, and few gateways deny
+            // applications
             self.applications.iter().any(|(o, n)| o == owner && n == name)
         };
         if self.apis.contains(base_path) {

@@ -5,8 +5,8 @@ use std::sync::{Arc, Weak};
 
 use hashbrown::HashMap;
 
-/// Shares values between snapshots without keeping any alive: what no snapshot and no request uses
-/// is forgotten.
+/// Shares values between snapshots without keeping any alive: a value that no snapshot and no
+/// request uses is forgotten.
 #[derive(Debug)]
 pub(super) struct Kept<K, V>(HashMap<K, Weak<V>>);
 
@@ -17,7 +17,7 @@ impl<K, V> Default for Kept<K, V> {
 }
 
 impl<K: Hash + Eq, V> Kept<K, V> {
-    /// The value of this key, or a new one where none fits.
+    /// Returns the value of this key, or a new one if none fits.
     pub(super) fn get_or(
         &mut self,
         key: K,

@@ -1,8 +1,8 @@
 //! One worker's view of the snapshot: reference counts that only this thread touches.
 //!
-//! A request takes one `Rc` of the view and lets it go before it waits for a backend, so an old
-//! generation (and its directory) lives no longer than the decisions made on it. What a request
-//! needs to its end, it takes as [`LocalApi`].
+//! A request takes one `Rc` of the view and drops it before it waits for a backend. So an old
+//! generation (and its directory) lives no longer than the decisions made on it. The facts that a
+//! request needs to its end are a [`LocalApi`].
 
 use std::cell::{OnceCell, RefCell};
 use std::ops::Deref;

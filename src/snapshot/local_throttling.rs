@@ -1,4 +1,4 @@
-//! One worker's handle on the limits: a reference count, and header values, that only this thread
+//! One worker's handle on the limits: a reference count and header values that only this thread
 //! touches.
 
 use std::cell::RefCell;
@@ -41,7 +41,8 @@ impl LocalThrottling {
         Arc::ptr_eq(&self.compiled, compiled)
     }
 
-    /// The value of `RateLimit-Policy` for these limits together, made once. `None`: no limits.
+    /// Returns the value of `RateLimit-Policy` for these limits together, made once. `None` if
+    /// there are no limits.
     pub fn told(&self, limits: impl Iterator<Item = LimitNumber> + Clone) -> Option<HeaderValue> {
         let named = limits.clone().try_fold(0_u64, |name, limit| {
             let number = u64::from(limit.get()) + 1;

@@ -1,11 +1,11 @@
 //! The compiled configuration: read-only tables that every request of a generation reads, and the
 //! one swap cell that holds them.
 //!
-//! Decides how a model becomes tables. Never waits, never changes a table after it is published;
-//! what changes while a generation lives (key sets, counters, connection pools) stands beside the
-//! snapshot and outlives it.
+//! Decides how a model becomes tables. Never waits, never changes a table after it is published.
+//! State that changes while a generation lives (key sets, counters, connection pools) stands beside
+//! the snapshot and outlives it.
 //!
-//! The walk through the files: [`compile`] (model -> tables), [`state`] (what differs), [`parts`],
+//! The walk through the files: [`compile`] (model -> tables), [`state`] (differences), [`parts`],
 //! [`api`] (an API with its backends), [`routed`] (the first proof of the walk), [`throttling`]
 //! (limits), [`swap`] (the cell), [`local`] (one worker's view, which costs a request no shared
 //! counter).
@@ -44,8 +44,8 @@ use crate::model::names::{ApiSlot, KeyManagerSlot};
 use crate::route::{Found, InvalidPath, NormalPath, NotFound};
 use crate::snapshot::throttling::CompiledThrottling;
 
-/// One generation of the configuration, made of parts that it shares with the generations before
-/// and after. Clones share all of them.
+/// One generation of the configuration. It shares parts with the generations before and after, and
+/// clones share all of them.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub generation: u64,
@@ -63,7 +63,7 @@ pub enum Unlisted {
     Open(Arc<CompiledKeyManager>),
     /// An organization's that this template would take.
     Template(Arc<CompiledTemplate>),
-    /// Of several templates: which of them is meant cannot be told.
+    /// Several templates fit, so the issuer is ambiguous.
     Several,
     Nobodys,
 }
@@ -107,7 +107,7 @@ impl Snapshot {
         )
     }
 
-    /// Finds the key manager of an issuer that no file lists, and that none has learned.
+    /// Finds the key manager of an issuer that no file lists, and that no key manager has learned.
     pub fn unlisted(&self, issuer: &str) -> Unlisted {
         let mut taking = self.key_managers.templates.iter().filter(|template| {
             template.organizations.as_ref().is_some_and(|own| own.takes(issuer))
@@ -125,12 +125,12 @@ impl Snapshot {
         }
     }
 
-    /// Looks after organizations that nobody listed; may write files.
+    /// Looks after organizations that are not listed; may write files.
     pub fn tend_organizations(&self, now: Moment) {
         self.organizations().for_each(|(_, organizations)| organizations.tend(now));
     }
 
-    /// The templates that serve organizations which nobody listed.
+    /// Returns the templates that serve organizations which are not listed.
     pub fn organizations(&self) -> impl Iterator<Item = (&Arc<CompiledTemplate>, &Organizations)> {
         self.key_managers
             .templates
@@ -138,7 +138,8 @@ impl Snapshot {
             .filter_map(|template| Some((template, template.organizations.as_ref()?)))
     }
 
-    /// What a key manager of an earlier snapshot is now: the one of the same name, listed or not.
+    /// Returns the present key manager for one of an earlier snapshot: the one of the same name,
+    /// listed or not.
     pub fn same_named(&self, earlier: &CompiledKeyManager) -> Option<Arc<CompiledKeyManager>> {
         let definition = &earlier.definition;
         let listed = self
@@ -152,7 +153,7 @@ impl Snapshot {
         })
     }
 
-    /// The enabled key managers that have this issuer written, where it is more than one.
+    /// Returns the enabled key managers with this written issuer, if there are several.
     pub fn key_managers_sharing(
         &self,
         issuer: &str,
@@ -161,8 +162,8 @@ impl Snapshot {
         shared.into_iter().flatten().filter_map(|slot| self.key_manager(*slot))
     }
 
-    /// The key managers whose issuer is not known yet: a token of an unknown issuer may still be
-    /// one of theirs.
+    /// Returns the key managers whose issuer is not known yet: a token of an unknown issuer may
+    /// still be theirs.
     pub fn unlearned_issuers(&self) -> Vec<Arc<KeyManagerKeys>> {
         let learning = self.key_managers.learning.iter().filter_map(|slot| self.key_manager(*slot));
         let unlearned = learning.filter(|key_manager| key_manager.keys.current().issuer.is_none());
@@ -173,7 +174,7 @@ impl Snapshot {
         self.routes.apis.at(slot.position())
     }
 
-    /// Whether a key manager is still one of these, unchanged.
+    /// Tells whether a key manager is still one of these, unchanged.
     pub fn holds(&self, key_manager: &Arc<CompiledKeyManager>) -> bool {
         match self.key_manager(key_manager.slot) {
             Some(current) => Arc::ptr_eq(current, key_manager),

@@ -16,7 +16,7 @@ use crate::snapshot::state::SettingsState;
 use crate::snapshot::{BySlot, CompiledApi};
 use crate::telemetry::OperationSeries;
 
-/// What holds for every request.
+/// The settings that every request uses.
 #[derive(Debug)]
 pub struct SnapshotSettings {
     pub(super) declared: SettingsState,
@@ -36,7 +36,7 @@ impl Deref for SnapshotSettings {
 pub struct Routes {
     pub(super) table: RouteTable,
     pub apis: BySlot<CompiledApi>,
-    /// Each once, however many APIs ask it.
+    /// Each target once, however many APIs use it.
     pub checked: Vec<CheckedTarget>,
     /// Metrics of requests that matched no operation.
     pub unrouted: Arc<OperationSeries>,
@@ -50,7 +50,7 @@ pub struct Routes {
 #[derive(Debug)]
 pub struct KeyManagers {
     pub(super) listed: BySlot<CompiledKeyManager>,
-    /// Several of one issuer tell their tokens apart by `token_handling`.
+    /// Key managers by issuer. Several of one issuer tell their tokens apart by `token_handling`.
     pub(super) issuers: HashMap<Box<str>, Vec<KeyManagerSlot>>,
     /// Enabled key managers whose issuer comes from their discovery document.
     pub(super) learning: Vec<KeyManagerSlot>,

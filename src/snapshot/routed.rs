@@ -33,7 +33,7 @@ impl<'s> Routed<'s> {
         self.position
     }
 
-    /// How many bytes of the path the API's context and version take.
+    /// Returns the length of the API's context and version in the path, in bytes.
     pub fn base_length(&self) -> usize {
         self.base_length
     }

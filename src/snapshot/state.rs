@@ -25,7 +25,7 @@ pub struct SnapshotState {
     pub(super) directory: Directory,
 }
 
-/// One part of a snapshot that becomes another one.
+/// A part of a snapshot that is replaced.
 #[derive(Debug)]
 pub enum SnapshotChange {
     Settings(Box<SettingsState>),
@@ -35,11 +35,11 @@ pub enum SnapshotChange {
     Directory(Directory),
 }
 
-/// What holds for every request.
+/// The settings that every request uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingsState {
     pub files: SourceFiles,
-    /// What was left out because it is broken, and why.
+    /// The parts that were left out because they are broken, with the reasons.
     pub quarantined: Vec<String>,
     pub limits: Limits,
     pub trusted_proxies: TrustedProxies,
@@ -60,7 +60,7 @@ pub struct ApisState {
 #[derive(Debug)]
 pub struct KeyManagersState {
     pub(super) definitions: Vec<KeyManager>,
-    /// In the order of the definitions.
+    /// The key sets, in the order of the definitions.
     pub(super) keys: Vec<Arc<KeyManagerKeys>>,
     pub(super) templates: Vec<KeyManagerTemplate>,
 }

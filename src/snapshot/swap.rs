@@ -22,7 +22,7 @@ impl Snapshots {
         self.current.load_full()
     }
 
-    /// Publishes the next generation; requests under way keep theirs.
+    /// Publishes the next generation; requests in progress keep theirs.
     pub fn publish(&self, next: Snapshot) {
         next.throttling.take_effect();
         self.current.store(Arc::new(next));

@@ -1,4 +1,4 @@
-//! The compiled limits: what a request of each API counts against, and who is denied.
+//! The compiled limits: those that a request of each API counts against, and the deny conditions.
 //!
 //! Counters outlive snapshots: they are found again by the names of policy, application and API.
 
@@ -85,11 +85,11 @@ pub struct CompiledLimit {
     pub limit: Arc<Limit>,
     /// The value of `RateLimit-Policy`.
     pub header: HeaderValue,
-    /// For each quota, what `RateLimit` begins with: its name, up to the number that is left.
+    /// For each quota, the beginning of `RateLimit`: its name, up to the remaining number.
     pub left_of: Box<[String]>,
 }
 
-/// What counts at one API, by names that stay the same.
+/// The limits of one API, by names that stay the same.
 #[derive(Debug)]
 pub struct ApiLimits {
     slot: ApiSlot,
@@ -219,7 +219,7 @@ impl LimitCompiler<'_> {
 }
 
 impl CompiledThrottling {
-    /// Every policy that has limits.
+    /// Returns every policy that has limits.
     pub fn policies(&self) -> impl Iterator<Item = &CompiledPolicy> {
         self.policies.iter().map(|policy| &**policy)
     }
@@ -229,7 +229,7 @@ impl CompiledThrottling {
         self.counters.set_most(self.max_counters);
     }
 
-    /// `None`: no limits.
+    /// Returns `None` for no limits.
     pub fn policy(&self, index: PolicyIndex) -> Option<&Arc<CompiledPolicy>> {
         self.policies.at(index.position()?)
     }
@@ -242,7 +242,7 @@ impl CompiledThrottling {
         self.limits.get(number.0 as usize)
     }
 
-    /// Every limit.
+    /// Returns every limit.
     pub fn every_limit(&self) -> impl Iterator<Item = &Arc<Limit>> {
         self.limits.iter().map(|numbered| &numbered.limit)
     }
@@ -255,7 +255,7 @@ impl LimitNumber {
 }
 
 impl NumberedLimit {
-    /// The limit with what clients are told of it.
+    /// Returns the limit with its headers for clients.
     pub fn compiled(&self) -> Option<&CompiledLimit> {
         self.policy.limits.get(self.position)
     }
@@ -295,8 +295,8 @@ fn custom(policies: &Policies) -> Vec<PolicyIndex> {
     custom.map(|(index, _)| index).collect()
 }
 
-/// The names of a policy's quotas in `RateLimit` and `RateLimit-Policy`: the policy's own, then
-/// numbered ones.
+/// Returns the names of a policy's quotas in `RateLimit` and `RateLimit-Policy`: the policy's own,
+/// then numbered ones.
 pub fn quota_name(policy: &str, position: u8) -> String {
     match position {
         0 => policy.to_owned(),

@@ -2,8 +2,8 @@
 //! ends.
 //!
 //! The lock belongs to the open file (flock), so a `lock` file without a process means nothing. The
-//! file says who has the lock, and to whom it is being handed over: between two processes of one
-//! takeover, no third one gets it.
+//! file names the holder of the lock, and the process to which it is being handed over: between two
+//! processes of one takeover, no third one gets it.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -41,12 +41,12 @@ fn process(pid: Option<u32>) -> String {
 }
 
 impl Lock {
-    /// Takes the lock of this folder, or says who has it.
+    /// Takes the lock of this folder, or returns its holder.
     pub fn take(folder: &Path) -> Result<Self, LockError> {
         Self::acquire(folder, true)
     }
 
-    /// Takes back what was handed over to a process that has ended.
+    /// Takes a lock back that was handed over to a process that has ended.
     pub fn take_back(folder: &Path) -> Result<Self, LockError> {
         Self::acquire(folder, false)
     }

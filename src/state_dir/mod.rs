@@ -1,8 +1,8 @@
 //! Opens, creates and replaces files of `state_dir`, for its owner alone and without following
 //! symbolic links.
 //!
-//! The files of this folder decide who is let in (key sets, revocations), so nobody else may read,
-//! write or redirect them.
+//! The files of this folder decide which callers are admitted (key sets, revocations), so no other
+//! user may read, write or redirect them.
 
 pub mod lock;
 
@@ -50,19 +50,19 @@ pub enum FolderFault {
     Shared,
 }
 
-/// Something about the folder that an operator should know.
+/// A fact about the folder that an operator should know.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FolderNote {
-    /// Others could use it before; now only its owner can.
+    /// Other users could use it before; now only its owner can.
     Tightened(u32),
-    /// Others can use it, and the gateway cannot or should not change that.
+    /// Other users can use it, and the gateway cannot or should not change that.
     Open(u32),
 }
 
 /// Makes the folder if it is missing (mode 0700), and checks that it is the gateway's own.
 ///
-/// The folder itself may be reached through a symbolic link: that is what systemd's `DynamicUser=`
-/// makes of `StateDirectory=`. Its owner is checked behind the link.
+/// The folder itself may be reached through a symbolic link, because systemd's `DynamicUser=` makes
+/// one of `StateDirectory=`. Its owner is checked behind the link.
 pub fn prepare(folder: &Path) -> Result<Option<FolderNote>, FolderFault> {
     let made = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder);
     let facts = match (fs::metadata(folder), made) {
@@ -86,7 +86,7 @@ pub fn prepare(folder: &Path) -> Result<Option<FolderNote>, FolderFault> {
     Ok(note)
 }
 
-/// Takes the folder from everybody else, unless it holds other things too.
+/// Takes the folder from other users, unless it holds foreign files too.
 fn tighten(folder: &Path, mode: u32, owned: bool) -> Option<FolderNote> {
     if mode & OTHERS == 0 {
         return None;
@@ -116,7 +116,7 @@ pub fn read(path: &Path) -> io::Result<File> {
     plain(OpenOptions::new().read(true), path)
 }
 
-/// Opens a file that exists for reading and writing, and takes it from everybody else.
+/// Opens a file that exists for reading and writing, and takes it from other users.
 pub fn write(path: &Path) -> io::Result<File> {
     let file = plain(OpenOptions::new().read(true).write(true), path)?;
     if file.metadata()?.mode() & OTHERS != 0 {
@@ -131,7 +131,7 @@ pub fn open_or_create(path: &Path) -> io::Result<File> {
     plain(options.read(true).write(true).create(true).truncate(false).mode(FILE_MODE), path)
 }
 
-/// Makes a new, empty file; whatever had the name before is taken away, a symbolic link among it.
+/// Makes a new, empty file. A former holder of the name is removed, even a symbolic link.
 pub fn create(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -39,7 +39,7 @@ impl LimitExceeded {
         }
     }
 
-    /// The time from which the request may come again, as WSO2 writes it: `2026-Nov-27
+    /// Returns the time from which the request is accepted again, in WSO2's format: `2026-Nov-27
     /// 21:30:00+0000 UTC`.
     pub fn next_access(&self) -> String {
         let second = self.at.saturating_add(self.wait).div_ceil(1000);

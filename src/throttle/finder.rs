@@ -18,7 +18,7 @@ pub(super) struct Finder<'r> {
     pub(super) throttling: &'r LocalThrottling,
     pub(super) subjects: Subjects<'r>,
     pub(super) levels: &'r mut SmallVec<[Level; INLINE]>,
-    /// Some level counts what is known only after the request.
+    /// Some level counts an amount that is known only after the request.
     pub(super) is_metered: bool,
 }
 

@@ -21,7 +21,7 @@ const MOST: u64 = 999_999_999_999_999;
 /// Room for a hundred values: they go with the answers, and their room is used again.
 const ROOM: usize = 4096;
 
-/// The longest end of a value: two numbers, and what stands between them.
+/// The longest end of a value: two numbers, and the text between them.
 const LONGEST_END: usize = 48;
 
 /// Makes the values of `RateLimit` in one piece of memory, so that an answer costs no allocation.
@@ -47,8 +47,8 @@ impl RateLimitValues {
     }
 }
 
-/// Tells the client of an answer which quotas it has, and what is left of the one that ends first.
-/// What a backend said of its own limits goes.
+/// Tells the client of an answer its quotas, and the rest of the one that ends first. A backend's
+/// own headers about limits are removed.
 pub fn passed(levels: &Levels, values: &RateLimitValues, headers: &mut HeaderMap) {
     let Some(ToldLimits { policies, tightest }) = levels.told() else { return };
     headers.insert(RATE_LIMIT_POLICY, policies);

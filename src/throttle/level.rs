@@ -40,7 +40,7 @@ pub enum LevelKind {
 }
 
 impl Level {
-    /// Clients learn of their own limits, not of what a backend can bear.
+    /// Clients learn of their own limits, and not of a backend's capacity.
     pub(super) fn is_told(&self) -> bool {
         self.kind != LevelKind::HardLimit
     }

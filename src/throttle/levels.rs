@@ -27,16 +27,14 @@ use crate::throttle::level::{INLINE, Level};
 use crate::throttle::subject::Subjects;
 use crate::throttle::throttled::Throttled;
 
-/// Everything that one request counts against. It outlives the snapshot that it was made of.
-///
-/// It is large, so it stays in the exchange from the beginning, and the steps of the walk borrow
-/// it.
+/// All levels that one request counts against. It outlives the snapshot that it was made of. It is
+/// large, so it stays in the exchange from the beginning, and the steps of the walk borrow it.
 #[derive(Debug, Default)]
 pub struct Levels {
-    /// `None`: no level.
+    /// `None` if there is no level.
     throttling: Option<Rc<LocalThrottling>>,
     all: SmallVec<[Level; INLINE]>,
-    /// Some level counts what is known only after the request.
+    /// Some level counts an amount that is known only after the request.
     is_metered: bool,
     /// `None` until the request was counted.
     passed: Option<Passed>,
@@ -59,13 +57,13 @@ pub struct LevelLeft {
 pub struct ToldLimits<'l> {
     /// `RateLimit-Policy`, of all limits.
     pub policies: HeaderValue,
-    /// The beginning of `RateLimit`, with what is left of the tightest quota. `None`: it is one
-    /// that clients are not told of.
+    /// The beginning of `RateLimit`, with the rest of the tightest quota. `None` if clients are not
+    /// told of that quota.
     pub tightest: Option<(&'l str, Tightest)>,
 }
 
 impl Levels {
-    /// Makes the levels of a granted request, unless a deny condition is about it.
+    /// Makes the levels of a granted request. If a deny condition matches, the request is refused.
     pub fn of(
         snapshot: &Snapshot,
         grant: &Grant<'_>,
@@ -81,7 +79,7 @@ impl Levels {
         Ok(levels)
     }
 
-    /// Finds the levels of a granted request, unless a deny condition is about it.
+    /// Finds the levels of a granted request. If a deny condition matches, the request is refused.
     pub fn find(
         &mut self,
         throttling: &Rc<LocalThrottling>,
@@ -106,8 +104,8 @@ impl Levels {
         Ok(())
     }
 
-    /// Counts the request on all levels, or on none of them: by the word of the servers that count
-    /// for all gateways, where they decide on each request.
+    /// Counts the request on all levels, or on none of them. In the exact mode the servers that
+    /// count for all gateways decide.
     pub async fn admit(&mut self, now: CountingTime) -> Result<(), Throttled> {
         let shared = self.throttling.as_ref().and_then(|throttling| throttling.shared.as_ref());
         let Some(SharedLimits { limiter, on_failure }) = shared else {
@@ -127,7 +125,7 @@ impl Levels {
         self.count(now).map_err(Throttled::from)
     }
 
-    /// Lets the servers decide. `None`: they cannot.
+    /// Lets the servers decide. Returns `None` if they cannot.
     async fn decide(
         &mut self,
         limiter: &SharedLimiter,
@@ -149,7 +147,7 @@ impl Levels {
         self.judged(&throttling, admitted, now)
     }
 
-    /// Notes how the request passed, or tells what refuses it.
+    /// Notes how the request passed, or returns its refusal.
     fn judged(
         &mut self,
         throttling: &CompiledThrottling,
@@ -189,7 +187,7 @@ impl Levels {
         }
     }
 
-    /// The time by which the levels count, read only where there are any.
+    /// Returns the time at which the levels count. It is read only if there are any.
     pub fn time(&self, now: impl FnOnce(&Counters) -> CountingTime) -> Option<CountingTime> {
         self.throttling.as_ref().map(|throttling| now(&throttling.counters))
     }
@@ -215,8 +213,8 @@ impl Levels {
         }
     }
 
-    /// Charges what is known only now: the bytes of both bodies, and reported numbers. A request
-    /// that was not let through is charged nothing.
+    /// Charges the amounts that are known only now: the bytes of both bodies, and reported numbers.
+    /// A refused request is charged nothing.
     pub fn charge(&self, bandwidth: u64, now: impl FnOnce(&Counters) -> CountingTime) {
         // most policies count requests alone: the clocks are not read for them
         if !self.is_metered || self.passed.is_none() {
@@ -232,7 +230,7 @@ impl Levels {
         }
     }
 
-    /// The texts that the client of a request that passed is told. `None`: it is told nothing.
+    /// Returns the headers for the client of a request that passed; `None` if there are none.
     pub fn told(&self) -> Option<ToldLimits<'_>> {
         let throttling = self.throttling.as_ref().filter(|throttling| throttling.headers)?;
         let told = self.all.iter().filter(|level| level.is_told()).map(|level| level.limit);

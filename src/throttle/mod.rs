@@ -32,9 +32,9 @@ pub struct Admitted {
     permit: Option<Permit>,
 }
 
-/// Admits a call once every limit has room for it, and takes that room. A call that is refused
-/// takes none, of any limit. It counts by the time of its arrival if it has not waited since, so
-/// that the clocks are read once.
+/// Admits a call once every limit has room for it, and takes that room. A refused call takes none,
+/// of any limit. It counts by the time of its arrival if it has not waited since, so that the
+/// clocks are read once.
 pub async fn admit(
     permitted: Permitted,
     levels: &mut Levels,

@@ -22,7 +22,7 @@ pub struct Permitted {
     key_type: KeyType,
     principal: Option<Principal>,
     caller: Option<Rc<CallerNames>>,
-    /// For the backend JWT only.
+    /// The attributes, for the backend JWT only.
     attributes: Option<Box<str>>,
     body: BodyLimits,
     assertions: Option<Arc<Assertions>>,
@@ -32,7 +32,7 @@ pub struct Permitted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodyLimits {
     pub size: ByteLimit,
-    /// The longest time without a byte; `None`: no limit.
+    /// The longest time without a byte; `None` sets no limit.
     pub stall: Option<Duration>,
 }
 

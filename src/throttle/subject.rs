@@ -1,4 +1,4 @@
-//! The names of those whom counters count apart: applications, users, clients, addresses.
+//! The names of the subjects that counters count apart: applications, users, clients, addresses.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -48,8 +48,8 @@ impl<'r> Subjects<'r> {
         self.keys.fingerprint([b"user".as_slice(), key_manager, user])
     }
 
-    /// The client that a token was issued to, where it is no application's; without a token, the
-    /// client's address.
+    /// Returns the client of a token that belongs to no application; without a token, the client's
+    /// address.
     pub(super) fn client(&self) -> Fingerprint {
         let Some(principal) = self.grant.principal() else { return self.address() };
         let Some(consumer_key) = principal.consumer_key() else { return self.caller() };
@@ -84,8 +84,8 @@ impl<'r> Subjects<'r> {
         caller.custom(CustomName { generation: throttling.generation(), policy, api }, make)
     }
 
-    /// The value of a custom policy's key. A part that the request does not have is empty, so that
-    /// all such requests share a count.
+    /// Returns the value of a custom policy's key. A part that the request does not have is empty,
+    /// so that all such requests share a count.
     fn template(&self, template: &KeyTemplate) -> Fingerprint {
         let api = &self.grant.routed().api().definition;
         let address = network(self.client);
@@ -116,7 +116,7 @@ impl<'r> Subjects<'r> {
     }
 }
 
-/// An IPv4 address, or the /64 of an IPv6 address: nobody has less of those.
+/// Returns an IPv4 address, or the /64 of an IPv6 address, which is the least that a client has.
 fn network(address: IpAddr) -> [u8; 8] {
     let set = |(byte, octet): (&mut u8, u8)| *byte = octet;
     let mut bytes = [0; 8];

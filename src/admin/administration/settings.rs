@@ -1,4 +1,4 @@
-//! `GET /settings`: what WSO2's clients read first, with the form of each type of key manager.
+//! `GET /settings`: the first call of WSO2's clients, with the form of each type of key manager.
 
 use std::sync::Arc;
 

@@ -37,7 +37,7 @@ pub(super) fn state(api: &Object) -> &str {
     api.record.text("lifecycle").unwrap_or("published")
 }
 
-/// Whether applications can subscribe to it.
+/// Tells whether applications can subscribe to it.
 pub(super) fn is_open(api: &Object) -> bool {
     matches!(state(api), "published" | "prototyped")
 }

@@ -18,12 +18,12 @@ use crate::store::Record;
 const MOST_NAME: usize = 100;
 const MOST_DESCRIPTION: usize = 512;
 
-/// More than anybody has, so that a document stays small.
+/// More groups than any user has, so that a document stays small.
 const MOST_GROUPS: usize = 100;
 const MOST_ATTRIBUTES: usize = 100;
 const MOST_ATTRIBUTE_VALUE: usize = 1024;
 
-/// An application as a caller writes it. What WSO2 calls read-only is not read.
+/// An application as a caller writes it. WSO2's read-only members are ignored.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(in crate::admin) struct ApplicationBody {
@@ -95,7 +95,7 @@ pub(in crate::admin) struct ShownApplication {
 }
 
 impl ApplicationBody {
-    /// Refuses what breaks a rule, and groups that the caller does not belong to.
+    /// Refuses an invalid application, and groups that the caller does not belong to.
     pub(in crate::admin) fn check(
         &self,
         caller: &Caller,
@@ -139,7 +139,7 @@ impl ApplicationBody {
         Ok(())
     }
 
-    /// Writes the fields into a record. What is not written is the default, as in WSO2.
+    /// Writes the fields into a record. Missing fields get their default, as in WSO2.
     pub(in crate::admin) fn put_into(&self, record: &mut Record) {
         record.name.clone_from(&self.name);
         record.declared.insert("name".to_owned(), json!(self.name));
@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(shown["groups"], json!(["g"]));
         assert_eq!(shown["tokenType"], "JWT");
         assert_eq!(shown["subscriptionCount"], 3);
-        // what a later write leaves out is the default again
+        // fields that a later write leaves out get their default again
         body(&json!({})).put_into(&mut record);
         assert_eq!(record.extra, Map::new());
         assert!(!record.declared.contains_key("attributes"));

@@ -1,4 +1,4 @@
-//! `/applications`: what a developer's clients are registered as.
+//! `/applications`: the applications for which developers register clients.
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub(super) struct ApplicationSearch {
     group_id: Option<String>,
     /// The beginning of a name.
     query: Option<String>,
-    /// Asks whose client this is.
+    /// Asks for the application of this client.
     consumer_key: Option<String>,
     sort_by: Option<String>,
     sort_order: Option<String>,
@@ -247,7 +247,7 @@ pub(in crate::admin) async fn whole(
     Ok((parts, ShownApplication::of(object, &keys, subscriptions)))
 }
 
-/// Refuses a policy that is none of the level "application".
+/// Refuses a policy that is not of the level "application".
 pub(super) async fn policy_exists(admin: &Admin, name: &str) -> Result<(), Refused> {
     if name.is_empty() {
         let description = "`throttlingPolicy` is empty";
@@ -265,8 +265,8 @@ pub(super) async fn policy_exists(admin: &Admin, name: &str) -> Result<(), Refus
     Err(Refused::new(StatusCode::BAD_REQUEST, 900_305, "The tier name is invalid.", description))
 }
 
-/// The name of an application is unique over all owners, because limits and logs speak of names.
-/// Only who may see the other one is told whose it is.
+/// Refuses a name that another application has. Names are unique over all owners, because limits
+/// and logs use them. The owner is told only to a caller who may see that application.
 pub(super) fn taken(caller: &Caller, other: Option<&Object>) -> Refused {
     let description = match other.filter(|other| owns(caller, other)) {
         Some(other) => match (&other.declared_at, &other.record.owner) {
@@ -284,7 +284,7 @@ pub(in crate::admin) fn refusal(caller: &Caller, refused: WriteRefused) -> Refus
         WriteRefused::Store(StoreError::Taken { kind: Kind::Application, .. }) => {
             taken(caller, None)
         }
-        // who was faster may not be visible yet
+        // the application of a faster call may not be visible yet
         WriteRefused::Store(StoreError::Taken { kind: Kind::Key, .. }) => {
             let description = "the consumer key belongs to another application";
             let message = "Key Mappings already exists";

@@ -96,7 +96,7 @@ async fn renew(
     let secret = renewed.map_err(|failure| told(&caller, &own, &failure))?;
     let mut record = own.key.record;
     keep_secret(&admin, &mut record, &secret)?;
-    // the audit log tells of it in any case
+    // the audit log has an entry in any case
     let changes = vec![Change::Update { record, expected: None }];
     let written =
         admin.catalog.write(&caller, "regenerate-secret", options, changes, Vec::new()).await;

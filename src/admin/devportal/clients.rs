@@ -1,4 +1,4 @@
-//! The authorization server of a key manager, as the API calls it, and what comes of its failures.
+//! The authorization server of a key manager, as the API calls it, and its failures.
 
 use std::sync::Arc;
 
@@ -87,7 +87,7 @@ impl ServerOperation {
     }
 }
 
-/// Passes on what a server answered, or says why it could not be asked.
+/// Returns the server's refusal, or the reason for which it could not be asked.
 pub(super) fn refusal(
     caller: &Caller,
     key_manager: &str,

@@ -1,4 +1,4 @@
-//! A key whose client the gateway made: what is kept of the client, and how it is found again.
+//! A key whose client the gateway made: the record of the client, and finding the client again.
 
 use serde_json::{Map, Value, json};
 
@@ -24,7 +24,7 @@ pub(super) fn is_created(key: &Record) -> bool {
     key.extra.get("mode") == Some(&json!("CREATED"))
 }
 
-/// Keeps what the server answered. Secrets are kept encrypted, or not at all.
+/// Keeps the server's answer. Secrets are kept encrypted, or not at all.
 pub(super) fn keep(
     admin: &Admin,
     key: &mut Record,

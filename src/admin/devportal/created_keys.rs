@@ -18,7 +18,7 @@ use crate::admin::refused::Refused;
 use crate::registration::KnownClient;
 use crate::store::{Change, Kind, Record};
 
-/// The parts of a client that a caller may change; what is missing stays.
+/// The parts of a client that a caller may change; missing ones stay.
 pub(super) struct ClientChange {
     pub(super) grant_types: Option<Vec<String>>,
     pub(super) callback_url: Option<String>,
@@ -56,7 +56,8 @@ impl CreatedKey {
         Ok(())
     }
 
-    /// Changes the client, then the key: the server may refuse what the store would take.
+    /// Changes the client, then the key, because the server may refuse a change that the store
+    /// would take.
     pub(super) async fn update(self, change: ClientChange) -> Result<Response, Refused> {
         self.no_preview()?;
         let key_manager = self.key_manager().await?;

@@ -1,4 +1,4 @@
-//! A client that somebody made at the authorization server, before it is mapped to an application.
+//! A client that already exists at the authorization server, before it is mapped to an application.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use http::StatusCode;
@@ -15,19 +15,19 @@ use crate::registration::{
     ClientToken, KnownClient, RegisteredClient, RegistrationFailure, RegistrationServer,
 };
 
-/// The grant by which a secret is tried.
+/// The grant with which a secret is tested.
 const CLIENT_CREDENTIALS: &str = "client_credentials";
 
-/// What a caller says about the client.
+/// The caller's description of the client.
 #[derive(Debug)]
 pub(in crate::admin) struct ExistingClient<'c> {
     pub(in crate::admin) key_manager: &'c Object,
     pub(in crate::admin) consumer_key: &'c str,
-    /// Never kept.
+    /// Never stored.
     pub(in crate::admin) consumer_secret: Option<&'c str>,
 }
 
-/// What the authorization server says about it.
+/// The authorization server's description of the client.
 #[derive(Debug, Default)]
 pub(in crate::admin) struct ClientFacts {
     pub(in crate::admin) grant_types: Vec<String>,
@@ -116,7 +116,8 @@ fn compare(own: Option<&Secret>, given: Option<&Secret>) -> Result<(), Refused> 
     }
 }
 
-/// Tries the secret of a client. `None`: it is right, and the client gets no token by itself.
+/// Tests the secret of a client. Returns `None` if it is right and the client cannot get a token by
+/// itself.
 async fn try_secret(
     caller: &Caller,
     server: &RegistrationServer,
@@ -135,7 +136,7 @@ async fn try_secret(
         Some("invalid_client") => Err(invalid(
             "the authorization server does not know this client, or its secret is wrong",
         )),
-        // RFC 6749 section 5.2: these are told to a client that is who it says
+        // RFC 6749 section 5.2: a server sends these to a client that has authenticated
         Some("unauthorized_client" | "unsupported_grant_type" | "invalid_scope") => Ok(None),
         _ => {
             let name = client.key_manager.record.name.as_str();

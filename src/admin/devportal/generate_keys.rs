@@ -30,7 +30,7 @@ use crate::store::{Change, Record};
 
 const SEES: &[&str] = &["subscribe", "app_manage"];
 
-/// The grant by which a first token is made.
+/// The grant for a first token.
 const CLIENT_CREDENTIALS: &str = "client_credentials";
 
 /// WSO2's `ApplicationKeyGenerateRequest`.
@@ -164,7 +164,7 @@ impl Creation {
         key
     }
 
-    /// Deletes a client that nobody could use, and says so if that fails too.
+    /// Deletes a client that would be of no use, and reports if that fails too.
     async fn take_back(&self, client: &RegisteredClient, mut refused: Refused) -> Refused {
         let known = KnownClient { id: &client.id, management: client.management.as_ref() };
         if let Err(failure) = self.server.delete(known).await {

@@ -97,7 +97,7 @@ async fn token(
 }
 
 impl TokenGenerationBody {
-    /// Refuses what has no function here.
+    /// Refuses members that have no function here.
     fn check(&self) -> Result<(), Refused> {
         let refused = |description: &str| Err(Refused::bad_request(description));
         if let Some(secret) = &self.consumer_secret {

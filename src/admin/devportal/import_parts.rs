@@ -17,10 +17,10 @@ use crate::admin::texts;
 use crate::model::application::ConsumerKey;
 use crate::store::{Change, Kind, Record};
 
-/// More than any application has; an archive is a write of its own.
+/// More parts than any application has; an archive is one write.
 const MOST_PARTS: usize = 1000;
 
-/// What is read out of an archive for an application.
+/// The parts of an application that were read from an archive.
 #[derive(Debug)]
 pub(super) struct ArchiveParts<'p> {
     pub(super) admin: &'p Admin,

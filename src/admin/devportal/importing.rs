@@ -62,7 +62,7 @@ pub(super) async fn import(
         None => caller.name.clone(),
     };
     texts::name("appOwner", &owner, 255)?;
-    // a typing error would hide it from everybody
+    // a typing error would hide it from all users
     if !admin.access.may_know(&admin.catalog, &owner).await? {
         return Err(Refused::bad_request("the owner of the application is no user"));
     }

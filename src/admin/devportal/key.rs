@@ -16,7 +16,7 @@ pub(in crate::admin) enum ShownKeyType {
 }
 
 impl ShownKeyType {
-    /// As `gateway.toml` writes it.
+    /// Returns the name in `gateway.toml`.
     pub(in crate::admin) fn declared(self) -> &'static str {
         match self {
             Self::Production => "production",
@@ -50,7 +50,7 @@ pub(in crate::admin) struct ShownKey {
     key_mapping_id: Uuid,
     key_manager: String,
     consumer_key: String,
-    /// In the answer to the call that brought it, and never again.
+    /// Shown once, in the answer to the call that created it.
     pub(in crate::admin) consumer_secret: Option<String>,
     supported_grant_types: Vec<String>,
     callback_url: Option<String>,

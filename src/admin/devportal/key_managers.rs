@@ -51,7 +51,7 @@ pub(in crate::admin) fn switch(key_manager: &Object, key: &str, default: bool) -
     key_manager.record.declared.get(key).and_then(Value::as_bool).unwrap_or(default)
 }
 
-/// Whether existing keys can be given to applications.
+/// Tells whether existing keys can be mapped to applications.
 pub(super) fn takes_existing_keys(key_manager: &Object) -> bool {
     switch(key_manager, "out_of_band_provisioning", true)
 }
@@ -99,7 +99,7 @@ impl ShownKeyManager {
     }
 }
 
-/// Whether a caller may have keys of this key manager.
+/// Tells whether a caller may have keys of this key manager.
 pub(in crate::admin) fn permitted(caller: &Caller, key_manager: &Object) -> bool {
     permits(key_manager.record.declared.get("permissions"), &caller.roles)
 }
@@ -118,8 +118,8 @@ pub(in crate::admin) async fn find(
     }
 }
 
-/// Chooses the key manager of a call: the one that is named, or else the only one that the caller
-/// may use. One that is unknown or switched off is none.
+/// Chooses the key manager of a call: the named one, or else the only one that the caller may use.
+/// Unknown and switched-off ones are refused.
 pub(in crate::admin) async fn choose(
     admin: &Admin,
     caller: &Caller,

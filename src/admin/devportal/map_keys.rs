@@ -114,7 +114,7 @@ pub(super) async fn second_key(
     }))
 }
 
-/// A key that an application is to have.
+/// A key that will belong to an application.
 #[derive(Debug)]
 struct NewKey<'k> {
     application: &'k Object,
@@ -133,8 +133,8 @@ impl NewKey<'_> {
         }
     }
 
-    /// Says why the key cannot be: the application has one of this type, or somebody has the
-    /// client.
+    /// Returns the conflict of a key: the application has one of this type, or another application
+    /// has the client.
     async fn conflict(&self, admin: &Admin, caller: &Caller) -> Result<Option<Refused>, Refused> {
         let refused = |description: String| Ok(Some(exists_already(description)));
         let (application, key_manager) = (self.application, self.key_manager);
@@ -178,7 +178,7 @@ impl NewKey<'_> {
         let conditions = vec![stays(self.application)];
         match admin.catalog.write(caller, "map-keys", options, changes, conditions).await {
             Ok(committed) => Ok(committed),
-            // somebody was faster: the database, or the gateway's check, knows it
+            // another call was faster: the database, or the gateway's check, knows it
             Err(refused) => match self.conflict(admin, caller).await? {
                 Some(conflict) => Err(conflict),
                 None => Err(refusal(caller, refused)),
@@ -187,7 +187,7 @@ impl NewKey<'_> {
     }
 }
 
-/// The holder of a consumer key is told to administrators and to its owner, to nobody else.
+/// Tells the holder of a consumer key to administrators and to its owner, and to no other caller.
 fn may_know(caller: &Caller, holder: &Object) -> bool {
     owns(caller, holder)
         && (caller.is_administrator()

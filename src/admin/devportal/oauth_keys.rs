@@ -30,7 +30,8 @@ use crate::store::{Change, Kind};
 
 const SEES: &[&str] = &["subscribe", "app_manage"];
 
-/// WSO2's `ApplicationKey` as a caller writes it. What is read-only, or cannot change, is not read.
+/// WSO2's `ApplicationKey` as a caller writes it. Members that are read-only, or that cannot
+/// change, are ignored.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct KeyBody {

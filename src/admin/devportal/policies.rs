@@ -22,16 +22,16 @@ use crate::store::{Kind, StoreError};
 /// WSO2's figure for "no limit".
 const NO_LIMIT: u64 = 2_147_483_647;
 
-/// Policies that the gateway chooses by itself, and nobody else can.
+/// Policies that only the gateway itself chooses.
 pub(super) const SUBSCRIPTIONLESS: &str = "DefaultSubscriptionless";
 const UNAUTHENTICATED: &str = "Unauthenticated";
 
-/// The levels of which developers and publishers choose.
+/// The levels whose policies developers and publishers choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::admin) enum PolicyKind {
     Application,
     Subscription,
-    /// Of APIs and operations, which only publishers see.
+    /// The level of APIs and operations, which only publishers see.
     Advanced,
 }
 
@@ -87,7 +87,7 @@ impl PolicyKind {
     }
 }
 
-/// Whether a policy of this name exists.
+/// Tells whether a policy of this name exists.
 pub(in crate::admin) async fn is_known(
     admin: &Admin,
     kind: PolicyKind,
@@ -308,7 +308,7 @@ pub(in crate::admin) async fn offers(
     Ok(policies)
 }
 
-/// The policies that an API names; if none, it offers all.
+/// Returns the policies that an API names. An API without any offers all.
 pub(super) fn offered_names(api: &Object) -> Vec<&str> {
     let named = api.record.declared.get("policies").and_then(Value::as_array);
     named.into_iter().flatten().filter_map(Value::as_str).collect()

@@ -1,4 +1,4 @@
-//! Refusals of a wish for a client: what is missing in it, and what it cannot have.
+//! Refusals of a requested client: its missing and its impossible properties.
 
 use http::StatusCode;
 

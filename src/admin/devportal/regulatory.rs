@@ -1,5 +1,5 @@
-//! What the financial services key manager asks of its applications: whether they are regulatory,
-//! and their certificate.
+//! The properties that the financial services key manager requires: whether an application is
+//! regulatory, and its certificate.
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -25,7 +25,7 @@ const MOST_CERTIFICATE: usize = 16 * 1024;
 pub(super) struct RegulatoryAnswers {
     pub(super) regulatory: bool,
     pub(super) certificate: Option<String>,
-    /// As they are shown.
+    /// The properties in the form in which they are shown.
     pub(super) kept: Map<String, Value>,
 }
 

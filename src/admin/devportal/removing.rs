@@ -23,10 +23,10 @@ use crate::fetch::form_encoded;
 use crate::registration::KnownClient;
 use crate::store::{Change, Kind, Record, StoreError, WriteCondition};
 
-/// Somebody may add a key while an application is deleted: so often is it tried again.
+/// The attempts at deleting an application, since another call may add a key in the meantime.
 const DELETE_ATTEMPTS: u8 = 3;
 
-/// All servers together get so long; the caller waits for at most a minute.
+/// The time for all servers together; the caller waits for at most a minute.
 const SERVERS_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Names the clients that are left at their servers.
@@ -52,9 +52,11 @@ struct ApplicationRemoval {
     expected: Option<u64>,
 }
 
-/// Deletes an application with its keys and subscriptions, all or none, then the clients that the
-/// gateway made for it. The application goes first: a refused call leaves everything as it was, and
-/// nobody gets in by a client that its server does not delete.
+/// Deletes an application with its keys and subscriptions, all or none, and then the clients that
+/// the gateway made for it.
+///
+/// The application goes first. So a refused call leaves everything as it was, and a client that its
+/// server does not delete opens nothing.
 pub(in crate::admin) async fn remove(
     admin: &SharedAdmin,
     caller: Caller,
@@ -88,7 +90,7 @@ impl ApplicationRemoval {
         Ok(response)
     }
 
-    /// Deletes what the store keeps, and returns the keys that went.
+    /// Deletes the stored objects, and returns the deleted keys.
     async fn remove_kept(&self) -> Result<(Committed, Vec<Record>), Refused> {
         let Self { admin, caller, options, expected, .. } = self;
         let id = self.object.record.id;
@@ -101,7 +103,7 @@ impl ApplicationRemoval {
                 .map(|own| Change::Delete { kind: own.kind, id: own.id, expected: None })
                 .collect();
             changes.push(Change::Delete { kind: Kind::Application, id, expected: *expected });
-            // a key or a subscription that comes meanwhile would be nobody's
+            // a key or a subscription that comes in the meantime would have no application
             let conditions = vec![
                 WriteCondition::Childless { kind: Kind::Key, parent: id },
                 WriteCondition::Childless { kind: Kind::Subscription, parent: id },
@@ -143,7 +145,7 @@ impl ApplicationRemoval {
                 error = why,
                 "an application was deleted, and its client is left at the authorization server",
             );
-            // what is kept of a client besides its name is secret
+            // everything in the record of a client is secret, except its name
             left.push(Record { extra: serde_json::Map::new(), ..key.clone() });
         }
         if !left.is_empty()

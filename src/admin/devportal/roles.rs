@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-/// Whether a caller with these roles is permitted. A permission has a `type` (or WSO2's
-/// `permissionType`) and `roles`. Its type is public, allow or deny; one that is not understood
-/// permits nobody.
+/// Tells whether a caller with these roles is permitted. A permission has a `type` (or WSO2's
+/// `permissionType`) and `roles`. Its type is public, allow or deny. An unknown type permits no
+/// caller.
 pub(in crate::admin) fn permits(permission: Option<&Value>, own: &[String]) -> bool {
     let Some(permission) = permission.filter(|permission| !permission.is_null()) else {
         return true;

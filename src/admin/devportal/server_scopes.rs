@@ -1,4 +1,4 @@
-//! The scopes of the APIs that a key manager serves, as Identity Server 7 is to have them.
+//! The scopes of the APIs that a key manager serves, in the form of Identity Server 7.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! `/settings`: what portals ask first.
+//! `/settings`: the first call of portals.
 
 use std::sync::Arc;
 
@@ -59,7 +59,8 @@ pub(super) async fn get(
     Ok(Json(settings).into_response())
 }
 
-/// No attribute is prescribed: applications have those that their owners write.
+/// Returns no attribute, because none is prescribed: applications have the attributes that their
+/// owners write.
 pub(super) async fn application_attributes(caller: Caller) -> Result<Response, Refused> {
     caller.needs(&["subscribe", "app_manage"])?;
     Ok(Json(json!({ "count": 0, "list": [] })).into_response())

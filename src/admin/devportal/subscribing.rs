@@ -26,7 +26,7 @@ use crate::store::{Change, Kind, Record, StoreError, WriteCondition};
 
 const SUBSCRIBES: &[&str] = &["subscribe", "sub_manage"];
 
-/// Each of several is a change of its own, and a call has a minute.
+/// The most subscriptions of a call: each is a change of its own, and a call has a minute.
 const MOST_AT_ONCE: usize = 100;
 
 pub(super) async fn create(
@@ -118,7 +118,7 @@ async fn subscribe(
     let written = admin.catalog.write(caller, "subscribe", options, changes, conditions).await;
     let committed = match written {
         Ok(committed) => committed,
-        // somebody was faster
+        // another call was faster
         Err(refused) => {
             return Err(match admin.catalog.named(Kind::Subscription, &name).await? {
                 Some(present) => exists(&present),

@@ -99,7 +99,7 @@ pub(in crate::admin) fn policy(record: &Record) -> &str {
     record.text("policy").unwrap_or(UNLIMITED)
 }
 
-/// Whether a publisher has blocked it.
+/// Tells whether a publisher has blocked it.
 pub(super) fn is_blocked(record: &Record) -> bool {
     matches!(record.text("status"), Some("blocked" | "prod_only_blocked"))
 }
@@ -126,7 +126,7 @@ impl ShownSubscription {
     }
 }
 
-/// What WSO2's additional information tells, without its brokers.
+/// Returns WSO2's additional information, without its brokers.
 pub(super) fn additional_info(subscription: &Object, application: &Object, api: &Object) -> Value {
     json!({
         "subscriptionId": subscription.record.id,

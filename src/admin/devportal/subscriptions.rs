@@ -126,8 +126,8 @@ async fn page_of(
     Ok(admin.catalog.page(&query).await?)
 }
 
-/// Shows subscriptions with their applications and their APIs, without those whose application just
-/// went.
+/// Shows subscriptions with their applications and their APIs, except those whose application was
+/// just deleted.
 async fn whole(
     admin: &Admin,
     subscriptions: &[Object],

@@ -16,7 +16,7 @@ use crate::store::{Change, Kind, Record, StoreError};
 pub(in crate::admin) struct FormerScopes(BTreeSet<String>);
 
 impl FormerScopes {
-    /// Returns those that a change might take away; none where no key manager registers scopes.
+    /// Returns the scopes that a change might remove; none if no key manager registers scopes.
     pub(in crate::admin) async fn before(
         admin: &SharedAdmin,
         changes: &[Change],

@@ -1,4 +1,5 @@
-//! Finds what a caller may see: an application of its own, with its keys and subscriptions.
+//! Finds the objects that a caller may see: an application of its own, with its keys and
+//! subscriptions.
 
 use http::StatusCode;
 use uuid::Uuid;
@@ -31,7 +32,7 @@ pub(in crate::admin) fn unknown_application() -> Refused {
     Refused::new(StatusCode::NOT_FOUND, 900_307, "Application not found", description)
 }
 
-/// Refuses a change of an application that a file declares, or of what belongs to it.
+/// Refuses a change of an application of a file, or of its keys and subscriptions.
 pub(in crate::admin) fn changeable(application: &Object) -> Result<(), Refused> {
     application.changeable("application")
 }

@@ -12,13 +12,13 @@ use crate::admin::texts;
 use crate::model::clock::UnixSeconds;
 use crate::registration::{ClientProperties, ClientWish, ServerKind};
 
-/// A longer address is none that anybody uses.
+/// The longest callback address: longer ones are not in use.
 pub(super) const MOST_CALLBACK: usize = 2048;
 
-/// More than any server has.
+/// More grant types than any server has.
 const MOST_GRANT_TYPES: usize = 50;
 
-/// More than any application has.
+/// More scopes than any application has.
 const MOST_SCOPES: usize = 100;
 
 /// Scopes that WSO2's portal always sends, and that mean something at its own server alone.
@@ -30,7 +30,7 @@ pub(super) const USUAL_LIFETIME: &str = "3600";
 /// The property of WSO2's forms that says the lifetime of a client's own tokens.
 const LIFETIME: &str = "application_access_token_expiry_time";
 
-/// A client as it was asked for.
+/// A client as a caller requested it.
 pub(super) struct WishedClient<'w> {
     pub(super) application: &'w Object,
     pub(super) key_manager: &'w Object,

@@ -1,4 +1,4 @@
-//! Completes a document: adds what all operations have in common.
+//! Completes a document: adds the parts that all operations share.
 
 use serde_json::{Map, Value, json};
 
@@ -136,7 +136,7 @@ impl DescribedOperation<'_> {
         !matches!(self.method, "get" | "head")
     }
 
-    /// Whether the operation changes the store, by a change that can be previewed.
+    /// Tells whether the operation changes the store, by a change that can be previewed.
     fn changes(&self) -> bool {
         self.may_change() && self.written.get("changes") != Some(&json!(false))
     }
@@ -145,7 +145,7 @@ impl DescribedOperation<'_> {
         self.changes() && self.written.get("previewed") != Some(&json!(false))
     }
 
-    /// Whether it changes an object that has an entity tag.
+    /// Tells whether it changes an object that has an entity tag.
     fn is_matched(&self) -> bool {
         let by_method = self.changes() && matches!(self.method, "put" | "patch" | "delete");
         self.is("matched") || by_method && self.written.get("matched") != Some(&json!(false))
@@ -224,7 +224,7 @@ impl DescribedOperation<'_> {
                 responses.insert(code.clone(), self.failure(code, own));
             }
         }
-        // what the common ones do not have
+        // the members that the common ones do not have
         let written = members(self.written, "responses");
         for (code, own) in written.filter(|(code, _)| !code.starts_with('2')) {
             let refusal = || refusal(&json!({ "description": own.clone() }));

@@ -3,12 +3,12 @@
 //! They are written with the very characters, because the regular expressions of languages have no
 //! common escape for those beyond 16 bits.
 
-/// Characters that nobody can see: `texts::name` refuses them everywhere.
+/// Invisible characters: `texts::name` refuses them everywhere.
 const UNSEEN: &str = "\u{0}-\u{1f}\u{7f}-\u{9f}\u{ad}\u{61c}\u{180e}\
                       \u{200b}-\u{200f}\u{2028}-\u{202e}\
                       \u{2060}-\u{206f}\u{feff}\u{fff9}-\u{fffb}\u{e0000}-\u{e007f}";
 
-/// Space that a name can have inside, and neither at its beginning nor at its end.
+/// Space that a name can have inside, but not at its beginning or end.
 const SPACES: &str = " \u{a0}\u{1680}\u{2000}-\u{200a}\u{202f}\u{205f}\u{3000}";
 
 /// Control characters but tabs and line ends.
@@ -26,7 +26,7 @@ pub(super) fn prose() -> String {
     format!("^[^{}]*$", escaped(ODD))
 }
 
-/// Escapes what has 16 bits, so that documents hold no control characters.
+/// Escapes 16-bit characters, so that documents hold no control characters.
 fn escaped(class: &str) -> String {
     let escape = |character: char| match u32::from(character) {
         own @ 0x20..0x7f => char::from_u32(own).map(String::from).unwrap_or_default(),

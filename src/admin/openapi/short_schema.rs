@@ -1,10 +1,10 @@
 //! Short names of types: `name<=100?` is a name of at most 100 characters or `null`.
 //!
-//! A schema is written as a text, or as an object that holds such texts. `?` at the end permits
-//! `null`, `=A|B` is one of these words, `[T]<=9` a list of at most nine, `List(T)` and `Page(T)`
-//! are the lists of WSO2's form. Any other word is the name of a schema of the document. A property
-//! whose name ends with `?` can be left out, one that is `false` is none, and an object has no
-//! other properties than those that are written, unless it is `open`.
+//! A schema is written as a string, or as an object that holds such strings. `?` at the end permits
+//! `null`. `=A|B` is one of these words. `[T]<=9` is a list of at most nine. `List(T)` and
+//! `Page(T)` are the lists of WSO2's form. Any other word is the name of a schema of the document.
+//! A property whose name ends with `?` can be left out, and one that is `false` does not exist. An
+//! object has no other properties than those that are written, unless it is `open`.
 
 use serde_json::{Map, Value, json};
 
@@ -110,7 +110,7 @@ fn plain(kind: &str, most: Option<u64>) -> Value {
     let mut own = match kind {
         "any" => json!({}),
         "boolean" | "string" => json!({ "type": kind }),
-        // what JSON's readers hold for sure
+        // facts that readers of JSON guarantee
         "integer" => json!({ "type": kind, "format": "int64" }),
         "count" => json!({ "type": "integer", "minimum": 0 }),
         "uuid" | "binary" => json!({ "type": "string", "format": kind }),

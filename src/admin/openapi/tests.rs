@@ -1,4 +1,4 @@
-//! The documents tell of every operation of the API, and of nothing else.
+//! The documents describe every operation of the API, and nothing else.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -48,7 +48,7 @@ async fn every_documented_operation_is_served() {
     assert!(answer.status == 405 && is_nowhere(&answer.body));
 }
 
-/// Returns what `start` begins and `end` ends, each time.
+/// Returns each part of the text that begins with `start` and ends with `end`.
 fn between<'t>(text: &'t str, start: &str, end: &str) -> Vec<&'t str> {
     text.split(start).skip(1).filter_map(|rest| rest.split_once(end)).map(|(own, _)| own).collect()
 }
@@ -95,7 +95,7 @@ fn routes(folder: &Path, found: &mut BTreeSet<(String, String)>) {
     }
 }
 
-/// A handler that is a variable is what it was made of.
+/// Replaces a handler that is a variable by its definition.
 fn with_locals(handlers: &str, text: &str) -> String {
     let name = handlers.trim();
     let declared = text.split(&format!("let {name} =")).nth(1);
@@ -188,7 +188,7 @@ async fn the_documents_are_served_to_everybody() {
     }
 }
 
-/// Every reference of a document.
+/// Returns every reference of a document.
 fn references<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
     match value {
         Value::Object(members) => {

@@ -1,4 +1,4 @@
-//! Shows the audit log: who changed what, when, from where, field by field.
+//! Shows the audit log: the author, time, address and fields of each change.
 
 use std::sync::Arc;
 

@@ -1,6 +1,5 @@
-//! `POST /move-keys`: moves consumer keys from one key manager to another, all or none.
-//!
-//! An authorization server that is replaced keeps its clients, or gives them the same ids.
+//! `POST /move-keys`: moves consumer keys from one key manager to another, all or none. It serves
+//! the replacement of an authorization server, if the new one keeps the clients or their ids.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

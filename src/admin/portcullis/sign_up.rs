@@ -21,7 +21,8 @@ use crate::model::secret::Secret;
 use crate::store::{Author, Change, Kind, Query, StoreError, Write};
 use crate::telemetry::SignUp;
 
-/// Users of the store with whom sign-up ends: strangers cannot fill it. Administrators go on.
+/// The number of users of the store at which sign-up ends, so that strangers cannot fill it.
+/// Administrators can still add users.
 const MOST_USERS: u64 = 10_000;
 
 /// The body of a sign-up.
@@ -83,8 +84,8 @@ async fn make(admin: &Admin, peer: IpAddr, body: NewAccount) -> Result<Response,
     Ok((StatusCode::CREATED, Json(view)).into_response())
 }
 
-/// Refuses a name that already owns applications, which would be the new user's otherwise; and
-/// everybody if there are too many users.
+/// Refuses a name that already owns applications, because the new user would own them. Refuses
+/// every sign-up if there are too many users.
 async fn refuse_name_of_owner(admin: &Admin, name: &str) -> Result<(), Refused> {
     let mut users = Query::of(Kind::User);
     users.limit = 1;

@@ -1,4 +1,4 @@
-//! `GET /statistics`: what became of the requests of the caller's applications, by API.
+//! `GET /statistics`: the outcomes of the requests of the caller's applications, by API.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(super) struct StatisticsSearch {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ShownCalls {
-    /// `None`: the application was deleted meanwhile.
+    /// `None` if the application was deleted in the meantime.
     application_id: Option<Uuid>,
     application: String,
     owner: String,
@@ -46,7 +46,7 @@ struct ShownCalls {
 struct ShownWindow {
     requests: u64,
     refusals: BTreeMap<&'static str, u64>,
-    /// `None`: nothing was forwarded.
+    /// `None` if no request was forwarded.
     latency_milliseconds: Option<ShownLatency>,
 }
 
@@ -81,7 +81,7 @@ pub(super) async fn show(
 /// The applications whose statistics a caller sees.
 enum VisibleApplications {
     All,
-    /// By name and owner.
+    /// The applications by name and owner.
     These(BTreeSet<(String, String)>),
 }
 
@@ -161,7 +161,7 @@ impl ShownWindow {
     }
 }
 
-/// With three digits, which is more than buckets can tell.
+/// Returns milliseconds with three digits, which is more exact than the buckets.
 fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }

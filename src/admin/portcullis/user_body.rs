@@ -105,7 +105,7 @@ pub(super) fn record(id: Uuid, name: &str) -> Record {
     record
 }
 
-/// Writes what a body says into a record.
+/// Writes the members of a body into a record.
 pub(super) fn fill(
     record: &mut Record,
     hash: Option<&Secret>,

@@ -25,7 +25,7 @@ use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
 use crate::store::{Change, Kind, Query, Record};
 
-/// The scopes of which a caller needs one.
+/// The scopes; a caller needs one of them.
 const SCOPES: &[&str] = &["admin", "user_manage"];
 
 /// A page of users, or the one of a name.

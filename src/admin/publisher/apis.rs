@@ -161,7 +161,7 @@ pub(super) async fn update(
     answer(&committed, StatusCode::OK)
 }
 
-/// Deletes an API that nobody subscribes to.
+/// Deletes an API without subscribers.
 pub(super) async fn delete(
     State(admin): State<Arc<Admin>>,
     caller: Caller,
@@ -191,7 +191,7 @@ pub(super) async fn delete(
     }
     let conditions = vec![
         WriteCondition::Untargeted { kind: Kind::Subscription, target: name },
-        // a revision that comes meanwhile would be nobody's
+        // a revision that comes in the meantime would have no API
         WriteCondition::Childless { kind: Kind::ApiRevision, parent: id },
     ];
     let committed = commit(&admin, &caller, "delete-api", options, changes, conditions).await?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// Each with its value as JSON.
+/// Each field with its value as JSON.
 const DEFAULTS: &[(&str, &str)] = &[
     ("description", "null"),
     ("responseCachingEnabled", "false"),

@@ -31,7 +31,7 @@ pub(super) struct ApiDefinition {
     operations: Vec<DefinedOperation>,
 }
 
-/// An operation; `None` where the definition says nothing.
+/// An operation; `None` for the fields that the definition does not mention.
 #[derive(Debug, Default)]
 struct DefinedOperation {
     method: String,
@@ -41,7 +41,7 @@ struct DefinedOperation {
     scopes: Option<Vec<String>>,
 }
 
-/// Reads a document. An error tells what is wrong with it, in words for its author.
+/// Reads a document. An error describes the fault in words for its author.
 pub(super) fn parse(text: &str) -> Result<Value, String> {
     if text.len() > MOST_BYTES {
         return Err("the definition is longer than 1 MiB".to_owned());
@@ -61,7 +61,7 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
     Ok(document)
 }
 
-/// Reads what the gateway needs of a definition; or all that is wrong with it.
+/// Reads the parts of a definition that the gateway needs, or returns all of its faults.
 pub(super) fn read(document: Value) -> Result<ApiDefinition, Vec<String>> {
     let mut faults = Vec::new();
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
@@ -115,7 +115,7 @@ pub(super) fn read(document: Value) -> Result<ApiDefinition, Vec<String>> {
     })
 }
 
-/// More than a person corrects at a time.
+/// More faults than a person corrects at a time.
 const MOST_FAULTS: usize = 20;
 
 fn read_path(
@@ -157,7 +157,7 @@ fn operation(document: &Value, path: &str, method: &str, value: &Value) -> Defin
     }
 }
 
-/// Returns the scopes that requirements name at schemes with scopes; `None` without requirements.
+/// Returns the scopes that requirements name for schemes with scopes; `None` without requirements.
 /// Any one of them is enough, as in WSO2.
 fn required_scopes(document: &Value, security: Option<&Value>) -> Option<Vec<String>> {
     let mut scopes = Vec::new();
@@ -196,8 +196,8 @@ fn endpoints(document: &Value) -> Vec<String> {
 }
 
 impl ApiDefinition {
-    /// The operations in the form of `gateway.toml`. What the definition does not say of one stays
-    /// as it is in `present`.
+    /// Returns the operations in the form of `gateway.toml`. Fields that the definition does not
+    /// mention stay as they are in `present`.
     pub(super) fn declared(&self, present: Option<&Value>) -> Value {
         let present = present.and_then(Value::as_array);
         self.operations

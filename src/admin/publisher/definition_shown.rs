@@ -103,7 +103,7 @@ fn put_scheme(document: &mut Map<String, Value>, api: &Record) -> Option<()> {
     Some(())
 }
 
-/// The object at a key, which is made if it is not there or is none.
+/// Returns the object at a key. It is made if the key is missing or holds another type.
 fn object<'m>(
     members: &'m mut Map<String, Value>,
     key: &str,

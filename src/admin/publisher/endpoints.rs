@@ -178,7 +178,7 @@ pub(super) fn limit(draft: &mut BackendsDraft, limits: &MaxTpsBody) -> Result<()
     Ok(())
 }
 
-/// Adds to new backends what WSO2's form cannot say of the old ones.
+/// Adds to new backends the settings of the old ones that WSO2's form cannot express.
 pub(super) fn keep_unsaid(new: &mut Map<String, Value>, old: &Map<String, Value>) {
     for key in BACKENDS {
         let (Some(Value::Object(new)), Some(Value::Object(old))) = (new.get_mut(key), old.get(key))
@@ -210,7 +210,7 @@ fn keep_weights(new: Option<&mut Value>, old: Option<&Value>) {
     }
 }
 
-/// WSO2's unit of a limit; `None` for one that WSO2's form cannot say.
+/// Returns WSO2's unit of a limit; `None` if WSO2's form cannot express it.
 fn unit(limit: &Value) -> Option<&'static str> {
     let per = limit.get("per").and_then(Value::as_str)?;
     UNITS.iter().find(|(_, own)| *own == per).map(|(unit, _)| *unit)

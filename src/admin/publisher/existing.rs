@@ -20,7 +20,7 @@ pub(super) struct ExistenceQuestion {
     query: Option<String>,
 }
 
-/// Answers 200 if such an API is there, and 404 if not, as WSO2 does.
+/// Answers 200 if such an API exists, and 404 if not, as WSO2 does.
 pub(super) async fn validate(
     State(admin): State<Arc<Admin>>,
     caller: Caller,

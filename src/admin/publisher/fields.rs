@@ -19,24 +19,24 @@ const MOST_DESCRIPTION: usize = 32_766;
 
 #[derive(Debug, Clone, Copy)]
 enum FieldRule {
-    /// It is an answer's: a body that repeats it says nothing.
+    /// A field of answers: a body that repeats it has no effect.
     Shown,
-    /// A text of at most so many characters, given back as it came.
+    /// A string of at most so many characters, returned as it was sent.
     Text(usize),
     /// A list of texts, given back as it came.
     Texts,
-    /// Any document that holds no odd text, given back as it came.
+    /// Any document without odd strings, returned as it was sent.
     Document,
-    /// One of these, as JSON: nothing else has a function.
+    /// One of these, as JSON: other values have no function.
     Only(&'static [&'static str]),
-    /// Where else the API is advertised: nowhere, whoever owns it.
+    /// The other places that advertise the API: none, whoever owns it.
     Unadvertised,
 }
 
 use FieldRule::{Document, Only, Shown, Text, Texts, Unadvertised};
 
 const NOTHING: FieldRule = Only(&["[]", "{}", "\"\""]);
-/// As WSO2 shows an API of its own.
+/// The value that WSO2 shows for an API of its own.
 const UNADVERTISED_HERE: &str = "{\"advertised\":false,\"vendor\":\"WSO2\"}";
 
 const OFF: FieldRule = Only(&["false"]);
@@ -59,7 +59,7 @@ const OTHERS: &[(&str, FieldRule)] = &[
     ("businessInformation", Document),
     ("additionalProperties", Document),
     ("additionalPropertiesMap", Document),
-    // without caching it is a number that nobody reads
+    // without caching the number has no effect
     ("cacheTimeout", Document),
     ("responseCachingEnabled", OFF),
     ("wsdlInfo", NOTHING),
@@ -116,7 +116,7 @@ const OTHERS: &[(&str, FieldRule)] = &[
     ("egress", OFF),
 ];
 
-/// Returns what is given back as it came.
+/// Returns the members that are shown as they were sent.
 pub(super) fn kept(body: &ApiBody) -> Result<Map<String, Value>, Refused> {
     let mut kept = Map::new();
     let Ok(Value::Object(others)) = serde_json::to_value(body) else { return Ok(kept) };
@@ -156,8 +156,8 @@ impl FieldRule {
     }
 }
 
-/// Refuses a value that is none of these, and not `null`. Members that say nothing (`null`, an
-/// empty text, list or object) do not count: WSO2's answers have them, and scripts send them back.
+/// Refuses a value that is none of these, and not `null`. Empty members (`null`, an empty string,
+/// list or object) do not count: WSO2's answers have them, and scripts send them back.
 pub(super) fn only(name: &str, value: &Value, permitted: &[&str]) -> Result<(), Refused> {
     let said = said(value);
     let fits =

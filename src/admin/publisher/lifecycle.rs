@@ -1,4 +1,4 @@
-//! `change-lifecycle`, and what tells of the state of an API.
+//! `change-lifecycle`, and the state of an API.
 
 use std::sync::Arc;
 
@@ -77,7 +77,7 @@ pub(super) async fn change(
     let next = next(state, &action)?;
     let mut changes = Vec::new();
     let mut record = api.record.clone();
-    // what is published is in force: nobody has to deploy it first
+    // a published API is in force: it needs no deployment first
     let undeployed = is_undeployed(&record) && next == state;
     put(&mut record, next, undeployed);
     if next == Retired {
@@ -113,8 +113,8 @@ fn of(state: PublicationState) -> impl Iterator<Item = (&'static str, Publicatio
     own.map(|(_, event, next)| (*event, *next))
 }
 
-/// Reads the checklist, `item:true,item:false`. New versions have no subscriptions of old ones
-/// here, so the other item says what is so in any case.
+/// Reads the checklist, `item:true,item:false`. The other item asks for subscribing again; it has
+/// no effect, because new versions have no subscriptions of old ones here.
 fn deprecates_old(checklist: &str) -> Result<bool, Refused> {
     let mut deprecates = false;
     for item in checklist.split(',').map(str::trim).filter(|item| !item.is_empty()) {

@@ -1,4 +1,4 @@
-//! One API: found for a call, changed, and answered with.
+//! One API: finds it for a call, changes it, and answers with it.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
 use crate::store::{Change, Kind, StoreError, WriteCondition};
 
-/// Scopes of who makes APIs.
+/// The scopes for creating APIs.
 pub(super) const CREATE: &[&str] = &["api_create", "api_manage"];
 
 /// Finds an API.

@@ -23,7 +23,7 @@ const VERBS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTI
 
 const ANY_AUTH: &str = "Application & Application User";
 
-/// The operations of an API that names none.
+/// Returns the operations of an API that names none.
 pub(super) fn default_operations() -> Value {
     METHODS.iter().map(|method| json!({ "method": method, "path": "/*" })).collect()
 }
@@ -97,7 +97,7 @@ fn without_function(body: &ApiOperationBody) -> Result<(), Refused> {
     })
 }
 
-/// Reads scopes into what is kept of them.
+/// Reads scopes into their stored form.
 pub(super) fn scopes(bodies: &[ApiScopeBody]) -> Result<Value, Refused> {
     bounded("scopes", bodies.len())?;
     let mut kept: Vec<Value> = Vec::with_capacity(bodies.len());

@@ -195,7 +195,8 @@ impl PublishedApiDraft {
         record
     }
 
-    /// Puts it into a record, without losing what WSO2's form cannot say. The state stays.
+    /// Puts it into a record, without losing settings that WSO2's form cannot express. The state
+    /// stays.
     pub(super) fn replace(self, record: &mut Record) {
         record.place = Some(base_path(&self.context, &self.version));
         let old = std::mem::replace(&mut record.declared, self.declared);

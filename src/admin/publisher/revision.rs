@@ -24,8 +24,8 @@ const HOST: &str = "localhost";
 /// Fields of the state: they are not content.
 const STATE: [&str; 3] = ["lifecycle", "lifeCycleStatus", "undeployed"];
 
-/// Returns the revisions of an API, the oldest first. An API that is served has one, also if nobody
-/// made it.
+/// Returns the revisions of an API, the oldest first. A served API always has one, even if none was
+/// made.
 pub(super) async fn revisions(admin: &Admin, api: &Object) -> Result<Vec<Object>, Refused> {
     let query = Query { parent: Some(api.record.id), ..Query::of(Kind::ApiRevision) };
     let mut all = admin.catalog.every(query).await?;
@@ -93,11 +93,11 @@ pub(super) fn restore(api: &mut Record, revision: &Record) -> Result<(), Refused
     Ok(())
 }
 
-/// Marks one revision as the deployed one, or none. `mark` is its id, host and whether the portal
-/// shows it.
+/// Marks one revision as the deployed one, or none. `mark` has its id, its host and its visibility
+/// in the portal.
 pub(super) fn marks(revisions: &[Object], mark: Option<(Uuid, &str, bool)>) -> Vec<Change> {
     let mut changes = Vec::new();
-    // one that nobody made is no record
+    // the revision that stands for none has no record
     for revision in revisions.iter().filter(|own| own.record.parent != Some(own.record.id)) {
         let own = mark.filter(|(id, ..)| *id == revision.record.id);
         if own.is_none() && !is_deployed(&revision.record) {
@@ -120,8 +120,8 @@ pub(super) fn marks(revisions: &[Object], mark: Option<(Uuid, &str, bool)>) -> V
     changes
 }
 
-/// Returns what gives an API that is served a deployed revision: the latest one of this content, or
-/// a new one.
+/// Returns the changes that give a served API a deployed revision: the latest one of this content,
+/// or a new one.
 pub(super) async fn deployed_with(
     admin: &Admin,
     api: &Object,
@@ -164,7 +164,7 @@ pub(super) fn shown(revision: &Object) -> Value {
     })
 }
 
-/// The deployment of a revision; `None` if it is not the deployed one.
+/// Returns the deployment of a revision; `None` if it is not the deployed one.
 pub(super) fn deployment(revision: &Record) -> Option<Value> {
     if !is_deployed(revision) {
         return None;

@@ -204,7 +204,7 @@ pub(super) async fn deploy(
     if record != api.record {
         changes.insert(0, Change::Update { record, expected });
     }
-    // what is so already is only told
+    // a state that holds already is only reported
     if !changes.is_empty() {
         let committed =
             commit(&admin, &caller, "deploy-revision", options, changes, Vec::new()).await?;

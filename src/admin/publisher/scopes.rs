@@ -121,7 +121,7 @@ pub(super) async fn delete(
     Ok(committed.respond(StatusCode::OK))
 }
 
-/// Whether a name is taken, by a shared scope or by one of an API: a `HEAD` of a name.
+/// Tells whether a name is taken, by a shared scope or by one of an API: a `HEAD` of a name.
 pub(super) async fn look(
     State(admin): State<Arc<Admin>>,
     caller: Caller,

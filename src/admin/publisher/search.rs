@@ -7,7 +7,7 @@ use crate::admin::publisher::state::PublicationState;
 use crate::admin::refused::Refused;
 use crate::store::Record;
 
-/// More than anybody writes by hand.
+/// More terms than a person writes by hand.
 const MOST_TERMS: usize = 20;
 
 /// Conditions that an API fulfills all together.

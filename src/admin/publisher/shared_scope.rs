@@ -16,7 +16,7 @@ use crate::store::{Kind, Record};
 const MOST_NAME: usize = 255;
 const MOST_DESCRIPTION: usize = 512;
 
-/// Reads a scope into what is kept of it, with its name.
+/// Reads a scope into its stored form, with its name.
 pub(super) fn read(body: &ScopeBody) -> Result<(String, Map<String, Value>), Refused> {
     let Some(name) = body.name.as_deref() else {
         return Err(Refused::bad_request("`name` is missing"));
@@ -50,7 +50,7 @@ pub(super) fn record(name: &str, kept: Map<String, Value>) -> Record {
     record
 }
 
-/// Whether an API uses the shared scope of this name.
+/// Tells whether an API uses the shared scope of this name.
 pub(super) fn uses(api: &Record, name: &str) -> bool {
     shared(api).any(|own| own == name)
 }
@@ -87,7 +87,7 @@ pub(super) fn shown(scope: &Object, apis: &[Object]) -> Value {
     })
 }
 
-/// Tells which operations of which APIs ask for a scope.
+/// Returns the operations of APIs that require a scope.
 pub(super) fn usage(scope: &Object, apis: &[Object]) -> Value {
     let name = &scope.record.name;
     let using = apis.iter().filter(|api| uses(&api.record, name));
@@ -115,7 +115,7 @@ pub(super) fn usage(scope: &Object, apis: &[Object]) -> Value {
     json!({ "id": scope.record.id, "name": name, "usedApiList": used })
 }
 
-/// Whether operations of an API ask for a scope or it is one of its shared ones.
+/// Tells whether operations of an API require a scope, or it is one of its shared ones.
 pub(super) fn is_needed(api: &Record, name: &str) -> bool {
     uses(api, name) || asked(api).any(|own| own == name)
 }

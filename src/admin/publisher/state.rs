@@ -7,7 +7,7 @@ use crate::store::Record;
 /// The field that keeps WSO2's word.
 const KEPT: &str = "lifeCycleStatus";
 
-/// The field that says that the deployed revision was taken away.
+/// The field that marks the deployed revision as removed.
 const UNDEPLOYED: &str = "undeployed";
 
 /// A state of an API.
@@ -61,13 +61,13 @@ impl PublicationState {
         Self::named(word).unwrap_or(Published)
     }
 
-    /// Whether requests of an API in this state are answered by it.
+    /// Tells whether an API in this state answers requests.
     pub(super) fn is_served(self) -> bool {
         !matches!(self, Created | Retired)
     }
 }
 
-/// Whether a gateway serves the API: it is in a state for that, and its revision is deployed.
+/// Tells whether a gateway serves the API: its state allows that, and its revision is deployed.
 pub(super) fn is_served(record: &Record) -> bool {
     PublicationState::of(record).is_served() && !is_undeployed(record)
 }
@@ -76,8 +76,8 @@ pub(super) fn is_undeployed(record: &Record) -> bool {
     record.extra.get(UNDEPLOYED) == Some(&json!(true))
 }
 
-/// Puts an API into a state. `gateway.toml` has no word for an API that is not served yet: like one
-/// that was taken away, it is retired there.
+/// Puts an API into a state. `gateway.toml` has no word for an API that is not served yet. Such an
+/// API is retired there, like a removed one.
 pub(super) fn put(record: &mut Record, state: PublicationState, undeployed: bool) {
     let served = state.is_served() && !undeployed;
     let lifecycle = if served { state } else { Retired };

@@ -141,7 +141,7 @@ pub(super) async fn change_plan(
     change(&admin, &caller, "change-business-plan", subscription, changed).await
 }
 
-/// One text of a subscription that is changed.
+/// One string of a changed subscription.
 struct Changed<'v> {
     options: WriteOptions,
     expected: Option<u64>,
@@ -173,7 +173,7 @@ async fn change(
     Ok(response)
 }
 
-/// No field of a person is kept but the name.
+/// Only the name of a person is kept.
 pub(super) async fn subscriber(
     State(admin): State<Arc<Admin>>,
     caller: Caller,

@@ -1,7 +1,6 @@
-//! Tries introspection at the server, and finds the settings with which the gateway does the same.
-//!
-//! It tries the ways to send a client secret that servers know, the usual one of the type first. A
-//! secret is never shown; the settings say where it comes from.
+//! Tries introspection at the server, and finds the settings for the gateway. It tries the usual
+//! ways to send a client secret, the type's own one first. A secret is never shown; the settings
+//! name its source.
 
 use std::fmt::Write;
 use std::path::Path;

@@ -1,6 +1,4 @@
-//! Examines a sample token: its signature, the claims for client and scopes, and what is wrong with
-//! it.
-//!
+//! Examines a sample token: its signature, the claims for client and scopes, and its faults.
 //! Everything comes in as an argument: token, document, keys and time.
 
 use crate::cli::import::evidence::{self, ClientEvidence, Scopes};
@@ -172,7 +170,7 @@ fn kind(token: &SignedSample, context: Context<'_>) -> Option<Trouble> {
         None => format!("`{member}` names it"),
     };
     match token.wrong_type(context.kind)? {
-        // the refusal says what to write
+        // the refusal has the remedy
         WrongType::Header => None,
         WrongType::Named { member, kind: TokenKind::Id } => {
             Some(Trouble::IdToken { because: because(member) })

@@ -1,4 +1,4 @@
-//! The errors of `portcullis import`, with what to do about them.
+//! The errors of `portcullis import`, with their remedies.
 
 use crate::cli::exit;
 use crate::cli::import::completion::WantedError;
@@ -86,7 +86,7 @@ enum Reading {
     Keys,
 }
 
-/// Returns what to do about a failed fetch; the failure's own hint is for gateway.toml.
+/// Returns the remedy for a failed fetch; the failure's own hint is for gateway.toml.
 fn advice(failure: &FetchFailure, asked: Reading) -> &'static str {
     match failure {
         FetchFailure::Tls { .. } => {

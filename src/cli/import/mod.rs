@@ -114,7 +114,7 @@ struct Request<'r> {
     wanted: &'r Wanted,
 }
 
-/// Makes the table from what the server and the operator said.
+/// Makes the table from the answers of the server and the operator.
 fn write(
     request: &Request<'_>,
     answers: &Answers,

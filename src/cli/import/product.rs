@@ -1,7 +1,5 @@
-//! Recognizes an authorization server's product by its addresses.
-//!
-//! The product decides the `type` of the key manager and the claims that it is known to write. A
-//! guess says what it is based on.
+//! Recognizes an authorization server's product by its addresses. The product decides the `type` of
+//! the key manager and the claims that it is known to write. A guess names its evidence.
 
 use crate::cli::import::address::{host, path};
 use crate::cli::import::issuer;

@@ -1,7 +1,6 @@
-//! Reads a sample token: its form, and its claims before they are verified.
-//!
-//! Reading is more lenient than in the gateway, so that the command can say what is wrong. The
-//! gateway's own judgment is [`SignedSample::verify`].
+//! Reads a sample token: its form, and its claims before they are verified. Reading is more lenient
+//! than in the gateway, so that the command can name the fault. The gateway's own judgment is
+//! [`SignedSample::verify`].
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,4 +1,4 @@
-//! The output of `import` for every vendor's tokens, and for tokens that are none.
+//! The output of `import` for every vendor's tokens, and for texts that are no tokens.
 
 mod asked;
 mod troubles;
@@ -21,7 +21,7 @@ struct Server {
 }
 
 impl Server {
-    /// By the members that tell products apart.
+    /// Recognizes the server by the members that tell products apart.
     fn new(issuer: &str, token_path: &str, keys_path: &str) -> Server {
         let origin = issuer.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
         let at = |path: &str| {
@@ -58,7 +58,8 @@ impl Server {
         Answers { metadata, keys }
     }
 
-    /// A token in order but for what is said: `iss`, `iat` and `exp` stand unless they are written.
+    /// Makes a valid token except for the given members: `iss`, `iat` and `exp` are added unless
+    /// they are given.
     fn token(&self, header: &Value, payload: &Value) -> String {
         let mut all = json!({ "iss": self.issuer(), "iat": NOW.0 - 60, "exp": NOW.0 + 3600 });
         all.as_object_mut().unwrap().extend(payload.as_object().unwrap().clone());
@@ -107,7 +108,7 @@ fn loaded(text: &str) -> KeyManager {
     }
 }
 
-/// Prose on one line, as it was before it was broken into comments.
+/// Returns prose on one line, as it was before it was broken into comments.
 fn unbroken(text: &str) -> String {
     let words = text.lines().map(|line| line.trim_start_matches('#').trim());
     words.collect::<Vec<_>>().join(" ").split_whitespace().collect::<Vec<_>>().join(" ")

@@ -1,7 +1,5 @@
-//! The findings on a sample token, each with what to do about it.
-//!
-//! A message contains no part of the token except names: of its issuer, key, algorithm, type and
-//! claims.
+//! The findings on a sample token, each with its remedy. A message contains no part of the token
+//! except names: of its issuer, key, algorithm, type and claims.
 
 use crate::cli::import::issuer::Difference;
 use crate::jwt::{Rejection, TokenKind};
@@ -158,7 +156,7 @@ impl Trouble {
         }
     }
 
-    /// Returns true if such a token still shows what the server's access tokens look like.
+    /// Returns true if such a token still shows the shape of the server's access tokens.
     pub(super) fn leaves_evidence(&self) -> bool {
         !matches!(self, Self::IdToken { .. } | Self::OtherKind { .. } | Self::ForMicrosoft { .. })
     }

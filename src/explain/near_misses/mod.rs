@@ -1,6 +1,5 @@
-//! Finds what the operator probably meant.
-//!
-//! These hints are for operators only; a client never sees them.
+//! Finds what the operator probably meant. These hints are for operators only; a client never sees
+//! them.
 
 mod clients;
 mod tokens;

@@ -144,8 +144,8 @@ pub(super) fn foreign_organization(snapshot: &Snapshot, token: &Unverified<'_>) 
     }
 }
 
-/// Returns which token to send, or what to write for a server whose access tokens look like this
-/// one.
+/// Returns the kind of token to send, or the setting for a server whose access tokens look like
+/// this one.
 fn kind(wrong: WrongType, key_manager: &CompiledKeyManager) -> String {
     let name = &key_manager.definition.name;
     match wrong {

@@ -1,4 +1,4 @@
-//! A snapshot with a few APIs and applications, and tokens that its key managers believe.
+//! A snapshot with a few APIs and applications, and tokens that its key managers accept.
 
 use std::sync::Arc;
 

@@ -17,7 +17,7 @@ pub fn explained(error: io::Error) -> io::Error {
     }
 }
 
-/// `None`: the library's text will do.
+/// Returns `None` if the library's text is good enough.
 fn said(error: &Error) -> Option<String> {
     Some(match error {
         Error::InvalidCertificate(fault) => certificate(fault),

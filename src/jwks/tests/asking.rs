@@ -1,4 +1,4 @@
-//! Requests that need newer keys, and what they cost the server.
+//! Requests that need newer keys, and their cost for the server.
 
 use tokio::sync::oneshot;
 
@@ -138,7 +138,7 @@ async fn a_fetch_that_began_before_proves_nothing() {
     let mut under_way = JoinSet::new();
     under_way.spawn(async move { first.refetch(RefetchCause::UnknownKey).await });
     until("the server is asked", || server.asked() == 2).await;
-    // it arrives while the fetch of the other is under way
+    // it arrives during the fetch for the other
     assert_eq!(found.refetch(RefetchCause::UnknownKey).await, Refetched::Unchanged);
     assert_eq!(under_way.join_next().await.unwrap().unwrap(), Refetched::Unchanged);
     assert_eq!(server.asked(), 3, "a fetch of its own");

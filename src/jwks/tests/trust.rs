@@ -61,7 +61,7 @@ async fn a_strange_certificate_is_named() {
     let trusted = stage.run(&format!("{known}{trusting}"));
     trusted.settled().await;
     assert_eq!(kids(&trusted), ["one"], "{:?}", trusted.status());
-    // signed by a trusted authority, for somebody else
+    // signed by a trusted authority, for another host
     let other = stage.run(&format!("{}{trusting}", lines("127.0.0.2", servers.ports[1])));
     other.settled().await;
     assert!(

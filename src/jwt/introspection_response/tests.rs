@@ -1,4 +1,4 @@
-//! Which signed introspection answers are believed.
+//! Signed introspection answers: the accepted and the refused ones.
 
 use serde_json::{Value as Json, json};
 

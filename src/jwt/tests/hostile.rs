@@ -1,4 +1,4 @@
-//! Tokens that were made to be believed wrongly; each is refused for its own reason.
+//! Tokens that were made to be accepted wrongly; each is refused for its own reason.
 
 use aws_lc_rs::hmac;
 use serde_json::json;
@@ -110,7 +110,7 @@ fn one_spelling_of_base64url() {
             server.verify(server.signer.sealed(&format!("{header}.{payload}"))).unwrap_err();
         assert_eq!(malformed(rejection), MalformedToken::Base64(part), "{header} {payload}");
     };
-    // neither is a multiple of three bytes long: both have bits behind the end
+    // the length of neither is a multiple of three, so both have unused bits at the end
     assert_eq!((header.len() % 4, payload.len() % 4), (3, 2));
     check(&format!("{header}="), &payload, Part::Header);
     check(&format!("{}B", &header[..header.len() - 1]), &payload, Part::Header);

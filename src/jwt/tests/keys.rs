@@ -215,7 +215,7 @@ fn a_leading_zero_octet_does_not_make_another_modulus() {
     assert_eq!(keys.fingerprint(), key_set(&[rsa.jwk(&json!({"kid": "k"}))]).fingerprint());
 }
 
-/// A P-256 key whose coordinate begins with a zero byte, which is one in 128.
+/// Makes a P-256 key whose coordinate begins with a zero byte, which is one in 128.
 fn short_coordinate() -> (Signer, &'static str, Vec<u8>) {
     loop {
         let signer = Signer::new("ES256");

@@ -71,7 +71,7 @@ fn whatever_member_names_another_kind_the_token_is_refused() {
         ("use", "refresh", TokenKind::Refresh),
         ("purpose", "id", TokenKind::Id),
     ] {
-        // scopes do not make an access token of what its server calls otherwise
+        // scopes do not make a token an access token if its server names it otherwise
         for verdict in verdicts(&json!({ member: word, "scope": "read" })) {
             let Err(WrongType::Named { kind: found, .. }) = verdict else {
                 panic!("{member} {word}: {verdict:?}")
@@ -126,7 +126,8 @@ fn the_operator_can_take_a_name_that_is_not_known() {
     assert_eq!(both(r#","typ":"JWT""#, &claims, &rules), [Ok(()), Ok(())]);
 }
 
-/// WSO2 Identity Server, glewlwyd, Hydra, Entra, Okta, Auth0: none of their ID tokens names its kind.
+/// None of the ID tokens of WSO2 Identity Server, glewlwyd, Hydra, Entra, Okta and Auth0 names its
+/// kind.
 #[test]
 fn id_tokens_that_do_not_say_so_are_refused() {
     let wso2 = json!({
@@ -174,7 +175,7 @@ fn id_tokens_allowed_are_id_tokens_only() {
     assert!(both(r#","typ":"rt+jwt""#, &json!({}), &rules)[0].is_err());
 }
 
-/// What these servers write into access tokens, some of it marks of an ID token elsewhere.
+/// The claims that these servers write into access tokens; some are marks of an ID token elsewhere.
 #[test]
 fn real_access_tokens_pass() {
     for (server, claims) in [

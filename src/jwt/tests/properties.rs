@@ -1,4 +1,4 @@
-//! What holds for any bytes: nothing panics, and no change of a good token is believed.
+//! Properties for any bytes: nothing panics, and no change of a good token is accepted.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,5 @@
-//! Makes keys and signs whatever text it is given as a token: for tests and benches, which need malformed ones too.
+//! Makes keys and signs any text as a token, for tests and benches, which need malformed tokens
+//! too.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,5 +1,6 @@
-//! Published examples of all that is supported, and of what is not: RFC 7515 appendix A, RFC 7517 appendix A, the names of
-//! RFC 7518 section 3.1, RFC 7638 section 3.1, RFC 8037 appendix A and RFC 9449.
+//! Published examples of all supported algorithms, and of unsupported ones: RFC 7515 appendix A,
+//! RFC 7517 appendix A, the names of RFC 7518 section 3.1, RFC 7638 section 3.1, RFC 8037 appendix
+//! A and RFC 9449.
 
 use std::time::Duration;
 
@@ -51,7 +52,7 @@ fn rfc_7515_a_3_es256() {
     );
 }
 
-/// These two sign texts that are no claims, so only the signature is checked.
+/// The payloads of these two are no claims, so only the signature is checked.
 #[test]
 fn rfc_7515_a_4_es512() {
     let key = json!({
@@ -97,7 +98,7 @@ fn check_signature_example(
 const SYMMETRIC: &str =
     "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
 
-/// A symmetric signature, none at all, and the two JSON forms: none of them is an access token here.
+/// A symmetric signature, no signature, and the two JSON forms are no access tokens here.
 #[test]
 fn rfc_7515_a_1_a_5_and_a_6_are_refused() {
     let keys = key_set_of(&[json!({"kty": "oct", "k": SYMMETRIC})]);
@@ -156,7 +157,7 @@ fn rfc_7517_a() {
     assert!(skipped.iter().all(|key| key.reason.label() == "symmetric") && skipped.len() == 2);
 }
 
-/// All that the table requires or recommends, but for symmetric signatures and none.
+/// All algorithms that the table requires or recommends, except symmetric ones and `none`.
 #[test]
 fn rfc_7518_3_1() {
     for name in ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512"] {
@@ -179,7 +180,7 @@ fn rfc_7638_3_1_and_rfc_8037_a_3() {
         let members = json::read_object(key.to_string().as_bytes()).unwrap();
         assert_eq!(encode(&dpop::thumbprint(&members).unwrap()), wanted);
     }
-    // RFC 8037 A.1: the private half beside it, which nobody has to show
+    // RFC 8037 A.1: a document may hold the private half too
     let mut private = ed25519;
     private["d"] = json!("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A");
     assert_eq!(

@@ -73,7 +73,7 @@ fn run(file: &str, counts: (usize, usize)) {
     );
 }
 
-/// What verifying does before it looks at claims.
+/// Does the verification that precedes the claims.
 fn accept(jws: Option<&str>, keys: Option<&KeySet>) -> Result<(), Rejection> {
     let not_compact = Rejection::Malformed(crate::jwt::MalformedToken::Parts);
     let jws = jws.ok_or_else(|| not_compact.clone())?;

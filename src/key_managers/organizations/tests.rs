@@ -1,4 +1,4 @@
-//! Which organizations are open, and what pushes them out, with a clock set by hand.
+//! Opened and displaced organizations, with a clock set by hand.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -24,7 +24,7 @@ impl Clock for HandClock {
     }
 }
 
-/// A server that has keys for organizations whose name begins with `real`, and counts who asks for
+/// A server with keys for organizations whose name begins with `real`; it counts the requests for
 /// keys.
 struct Server {
     address: std::net::SocketAddr,
@@ -109,7 +109,7 @@ fn issuer(organization: &str) -> String {
     format!("https://is.example/o/{organization}")
 }
 
-/// As a request does whose token is good and that is let through.
+/// Serves a request with a good token that is let through.
 async fn serve(
     organizations: &Organizations,
     organization: &str,
@@ -328,7 +328,7 @@ async fn live_ones_are_open_again_after_a_restart_and_no_others() {
         1,
         "{files:?}"
     );
-    // a list that names what the pattern does not take opens nothing
+    // a list that names organizations outside the pattern does not open them
     let list = files.iter().find(|name| name.starts_with("organizations-")).unwrap();
     std::fs::write(stage.folder.path().join(list), r#"["UPPER","../x","a/b","real-ok",""]"#)
         .unwrap();

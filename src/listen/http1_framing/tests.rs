@@ -29,7 +29,7 @@ fn plain_requests_end_where_they_end() {
     }
 }
 
-/// RFC 9112 section 7.1.1, and what is not of it.
+/// RFC 9112 section 7.1.1, and violations of it.
 #[test]
 fn extensions_of_a_chunk_follow_their_grammar() {
     let chunk = |line: &str| {

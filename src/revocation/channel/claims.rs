@@ -1,8 +1,8 @@
 //! Claims DPoP proofs at the channel's server, so that each is good once over all gateways.
 //!
-//! A claim is one `SET ... NX EX`: the server says who came first. It has a connection of its own,
-//! so that news and comparisons do not hold it up. A claim waits for [`PATIENCE`] at most, and not
-//! at all while the server is away: the caller has its own memory for that time.
+//! A claim is one `SET ... NX EX`: the server decides which came first. Claims have a connection of
+//! their own, so that news and comparisons do not delay them. A claim waits for [`PATIENCE`] at
+//! most, and not at all while the server is down. For that time the caller has its own memory.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use crate::model::redis::RedisServer;
 use crate::redis_link::schedule;
 use crate::redis_link::{LinkError, connect};
 
-/// The braces are those of the other keys.
+/// The braces are the same as in the other keys, so that a cluster keeps them together.
 const PREFIX: &str = "{portcullis}:proofs:";
 
 /// The longest that a request waits for the server's word.
@@ -36,7 +36,7 @@ const BATCH: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claimed {
     First,
-    /// Another gateway, or this one, was first.
+    /// Another request was first, of this gateway or another one.
     Taken,
     /// There was no answer, or there is no channel.
     Unknown,
@@ -66,7 +66,7 @@ impl ProofClaims {
         self.shared.load(Ordering::Relaxed)
     }
 
-    /// Takes a name for so long, unless it is taken.
+    /// Claims a name for so long. It fails if the name is taken.
     pub async fn claim(&self, name: [u8; 16], lifetime: Duration) -> Claimed {
         let claimed = self.ask(name, lifetime).await;
         let count = match claimed {
@@ -120,13 +120,13 @@ impl ProofClaims {
 /// Claims on their way to the server.
 pub(super) struct ClaimQueue(mpsc::Receiver<QueuedClaim>);
 
-/// Asks the server, over one connection after the other.
+/// Sends claims to the server, over one connection after the other.
 pub(super) async fn run(settings: RedisServer, claims: &ProofClaims, mut queue: ClaimQueue) {
     let mut failures = 0_u32;
     loop {
         let error = serve(&settings, claims, &mut queue.0, &mut failures).await;
         claims.up.store(false, Ordering::Relaxed);
-        // who waits is told at once
+        // a waiting request is answered at once
         while queue.0.try_recv().is_ok() {}
         failures = failures.saturating_add(1);
         if failures == 1 {
@@ -159,7 +159,7 @@ async fn serve(
         loop {
             let mut batch = Vec::new();
             if queue.recv_many(&mut batch, BATCH).await == 0 {
-                // the owner has taken the channel away; this task is about to be ended
+                // the owner has closed the channel; this task is about to be ended
                 return std::future::pending().await;
             }
             let round = questions(&batch);
@@ -175,7 +175,7 @@ async fn serve(
                     Value::Nil => false,
                     _ => return LinkError::Shape("SET"),
                 };
-                // nobody may wait any more
+                // the request may have stopped waiting
                 let _ = claim.answer.send(answer);
             }
             *failures = 0;

@@ -1,11 +1,11 @@
-//! One revocation on the wire: text that is read strictly, for whatever else writes to the same
-//! server.
+//! One revocation on the wire: text that is read strictly, since other programs may write to the
+//! same server.
 //!
-//! In the set, `t.<mark>`, `h.<mark>.<before>` or, for what was taken back, `l.<mark>`, each
-//! followed by `.<at>.<call>.<what><by>`, with the end as its score; in the stream the same with
-//! `<until>.` in front. Marks and calls are hexadecimal, `until` and `before` are seconds and `at`
-//! milliseconds since 1970, `what` is a digit, and `by` is base64url. Earlier builds write nothing
-//! behind the mark or `before`. There is no token and no name of a client or subject in it.
+//! In the set it is `t.<mark>`, `h.<mark>.<before>` or, for a lifted revocation, `l.<mark>`. Each
+//! is followed by `.<at>.<call>.<what><by>`, and its score is the end. In the stream it is the same
+//! with `<until>.` in front. Marks and calls are hexadecimal, `until` and `before` are seconds and
+//! `at` milliseconds since 1970, `what` is a digit, and `by` is base64url. Earlier builds write
+//! nothing behind the mark or `before`. It holds no token and no name of a client or subject.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ const MOST_MILLISECOND_DIGITS: usize = 14;
 /// Bytes of a user's name in base64url; a longer name is cut.
 const MOST_BY: usize = 128;
 
-/// In the set.
+/// Returns the member of the set.
 pub(super) fn member(record: &RevocationRecord) -> String {
     let mark = record.mark.0.iter().fold(String::with_capacity(100), |mut text, byte| {
         for digit in [byte >> 4, byte & 15] {
@@ -56,7 +56,7 @@ pub(super) fn score(record: &RevocationRecord) -> u32 {
     clamped(record.until)
 }
 
-/// In the stream.
+/// Returns the entry of the stream.
 pub(super) fn line(record: &RevocationRecord) -> String {
     format!("{}.{}", score(record), member(record))
 }
@@ -120,7 +120,7 @@ fn mark(digits: &[u8]) -> Option<[u8; 16]> {
     bytes?.try_into().ok()
 }
 
-/// No sign, no zero in front, no fraction.
+/// Reads a time without a sign, leading zeros or a fraction.
 fn time(text: &[u8]) -> Option<UnixSeconds> {
     let plain = text.len() <= MOST_DIGITS
         && text.iter().all(u8::is_ascii_digit)

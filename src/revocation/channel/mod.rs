@@ -1,10 +1,10 @@
 //! Revocations between gateways, over Redis or Valkey: what one gateway is told, all know within a
 //! second.
 //!
-//! A task of its own beside the requests, none of which ever waits for it: while the server is
-//! down, each gateway goes on with what it has and is told, and everything is compared when the
-//! server is back. The channel is believed: whoever writes to it can revoke tokens, and nothing on
-//! it can make a revoked token good again.
+//! It is a task of its own, and no request waits for it. While the server is down, each gateway
+//! goes on with its own revocations. When the server is back, everything is compared. The channel
+//! is trusted: a program that writes to it can revoke tokens. Nothing on it can make a revoked
+//! token good again.
 //!
 //! The walk through the files: [`session`] (one life of the connection), [`status`] (up or down),
 //! [`claims`] (DPoP proofs that were used), [`message`] (a revocation as text), [`reply`] (the
@@ -42,12 +42,12 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// Without a server yet.
+    /// A channel without a server yet.
     pub fn new(revocations: Arc<Revocations>, clock: Arc<dyn Clock>) -> Self {
         Self { revocations, clock, settings: None, paused: None, task: JoinSet::new() }
     }
 
-    /// Uses this server from now on, or none; what is unchanged goes on.
+    /// Uses this server from now on, or none. An unchanged session goes on.
     pub async fn follow(&mut self, wanted: Option<&RedisServer>) {
         if self.settings.as_ref() == wanted {
             return;
@@ -75,7 +75,7 @@ impl Channel {
         self.paused = self.settings.take().or_else(|| self.paused.take());
     }
 
-    /// Goes on where it was paused.
+    /// Goes on after a pause.
     pub async fn resume(&mut self) {
         if let Some(settings) = self.paused.take() {
             self.follow(Some(&settings)).await;
@@ -89,7 +89,7 @@ impl Channel {
     }
 }
 
-/// One session after the other.
+/// Runs one session after the other.
 async fn run(
     settings: RedisServer,
     revocations: Arc<Revocations>,
@@ -105,7 +105,7 @@ async fn run(
     };
     let mut failures = 0_u32;
     loop {
-        // what waits is in the comparison that a session begins with
+        // a session begins with a comparison, which has the queued revocations too
         while queue.try_recv().is_ok() {}
         let error = session.run(&mut queue).await;
         let lasted = standing.down(&error, &revocations.counts);

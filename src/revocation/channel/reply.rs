@@ -1,5 +1,5 @@
-//! The server's answers, as far as they are used: shapes that are not the expected ones are errors,
-//! and entries that something else wrote are told apart from ours.
+//! Reads the server's answers as far as they are used. An answer of an unexpected shape is an
+//! error, and entries of other programs are told apart from the gateway's.
 
 use std::fmt;
 
@@ -27,12 +27,12 @@ impl fmt::Display for EntryId {
 /// An entry, with its line if it is one of ours.
 type Entry = (EntryId, Option<Vec<u8>>);
 
-/// The one entry, or none, of a range.
+/// Returns the only entry of a range, if there is one.
 pub(super) fn edge(value: &Value) -> Result<Option<EntryId>, LinkError> {
     Ok(entries(value, "XRANGE")?.first().map(|(id, _)| *id))
 }
 
-/// The entries of a read of one stream; none where it waited in vain.
+/// Returns the entries of a read of one stream; none if it waited in vain.
 pub(super) fn news(value: &Value) -> Result<Vec<Entry>, LinkError> {
     const XREAD: LinkError = LinkError::Shape("XREAD");
     match value {
@@ -87,7 +87,7 @@ impl<'v> Page<'v> {
         Ok(Self { next, found })
     }
 
-    /// Each with its score.
+    /// Returns each member with its score.
     pub(super) fn members(&self) -> impl Iterator<Item = (&'v [u8], &'v [u8])> {
         let (pairs, _) = self.found.as_chunks::<2>();
         pairs.iter().map(|[member, score]| match (member, score) {
@@ -100,7 +100,7 @@ impl<'v> Page<'v> {
     }
 }
 
-/// For each member that was asked about.
+/// Returns the score of each member in the question.
 pub(super) fn scores(
     value: &Value,
     asked: usize,

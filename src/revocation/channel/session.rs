@@ -1,10 +1,10 @@
 //! One life of the channel, from a connection to its loss.
 //!
-//! Two keys of the server hold everything: a sorted set with all revocations by their end, from
-//! which a gateway that starts or comes back learns what it missed, and a short stream, on which
-//! news arrives. A session begins by comparing: it takes what the set has and gives what it lacks,
-//! so that a server that lost its data gets it again from any gateway. The stream is read from
-//! before the comparison, so that nothing falls between the two.
+//! Two keys of the server hold everything. A sorted set has all revocations by their end, so that a
+//! gateway that starts or comes back learns what it missed. A short stream has the news. A session
+//! begins by comparing: it takes what the set has and gives what the set lacks. So a server that
+//! lost its data gets it again from any gateway. The stream is read from before the comparison, so
+//! that nothing is lost between the two.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,7 @@ const PAGE: usize = 1000;
 /// Members of the set in one answer, and so in one write to the disk: a few milliseconds of the
 /// server's one thread.
 const SCAN: usize = 5000;
-/// In one command.
+/// The most members in one command.
 const BATCH: usize = 1000;
 /// A read returns after this long without news; well below the time that an answer may take.
 const WAIT_MILLISECONDS: u64 = 3000;
@@ -124,7 +124,8 @@ impl Session<'_> {
         }
     }
 
-    /// A burst can outrun a reader: what the stream dropped before it was read is in the set.
+    /// Compares again if a burst has outrun the reader: the set has the entries that the stream
+    /// dropped.
     async fn compare_if_behind(
         &self,
         reader: &mut BoundedConnection,
@@ -173,7 +174,7 @@ impl Session<'_> {
             let mut batch = Vec::new();
             tokio::select! {
                 received = queue.recv_many(&mut batch, BATCH) => match received {
-                    // the owner has taken the channel away; this task is about to be ended
+                    // the owner has closed the channel; this task is about to be ended
                     0 => return std::future::pending().await,
                     _ => self.publish(writer, &batch).await?,
                 },
@@ -190,7 +191,7 @@ impl Session<'_> {
         }
     }
 
-    /// Takes what the server has and gives what it lacks. News that comes meanwhile goes first.
+    /// Takes what the server has and gives what it lacks. News in the meantime goes first.
     async fn compare(
         &self,
         writer: &mut BoundedConnection,
@@ -210,7 +211,7 @@ impl Session<'_> {
             }
             cursor = page.next.to_vec();
         }
-        // what was taken back goes first: a gateway that starts must not hold it for a moment
+        // lifted revocations go first, so that a gateway that starts never holds one
         let lifted = std::iter::once_with(|| self.revocations.lifted_records());
         let shards = (0..SHARDS).map(|shard| self.revocations.shard_records(shard));
         for records in lifted.chain(shards) {
@@ -226,8 +227,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Takes out of the set what has expired by two clocks, ours and the server's, a day ago: a
-    /// gateway whose clock is wrong empties nothing that all share.
+    /// Removes entries from the set that expired a day ago by two clocks, the gateway's and the
+    /// server's. So a gateway with a wrong clock removes nothing that others need.
     async fn prune(&self, writer: &mut BoundedConnection) -> Result<(), LinkError> {
         let servers = match ask(writer, &cmd("TIME")).await {
             Ok(time) => reply::time(&time)?,
@@ -258,7 +259,7 @@ impl Session<'_> {
         if batch.is_empty() { Ok(()) } else { self.publish(writer, &batch).await }
     }
 
-    /// Adds what the set lacks to the set and to the stream, both or neither.
+    /// Adds missing revocations to the set and to the stream, both or neither.
     async fn publish(
         &self,
         writer: &mut BoundedConnection,
@@ -306,7 +307,7 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Applies what could be read and counts what could not. The disk is waited for elsewhere.
+    /// Applies the readable entries and counts the others. Another thread waits for the disk.
     async fn take(&self, read: impl Iterator<Item = Option<RevocationRecord>>) {
         let counts = &self.revocations.counts;
         let count = |record: &Option<RevocationRecord>| {
@@ -321,7 +322,7 @@ impl Session<'_> {
             return;
         }
         let (revocations, now) = (Arc::clone(self.revocations), self.clock.forget_before());
-        // what went wrong is told and counted there
+        // failures are reported and counted there
         let _ = tokio::task::spawn_blocking(move || revocations.take(&records, now)).await;
     }
 }

@@ -11,15 +11,15 @@ use crate::model::redis::RedisServer;
 use crate::redis_link::LinkError;
 use crate::revocation::counts::RevocationCounters;
 
-/// Seconds by which two clocks that are kept right do not differ.
+/// The largest difference of two well kept clocks, in seconds.
 const CLOCK_DIFFERENCE: u64 = 60;
 
-/// Up or down; a change is a line in the log, and what goes on is not.
+/// Up or down. A change is logged, and a lasting state is not.
 #[derive(Debug)]
 pub(super) struct ChannelStatus {
     server: String,
     now: Mutex<ChannelState>,
-    /// It was said that the clocks differ.
+    /// The difference of the clocks was logged.
     clocks_differ: AtomicBool,
     time_refused: AtomicBool,
 }
@@ -41,7 +41,7 @@ impl ChannelStatus {
         }
     }
 
-    /// Everything is compared, and news goes both ways.
+    /// Notes that everything is compared, and news goes both ways.
     pub(super) fn up(&self, counts: &RevocationCounters) {
         counts.channel_came_up();
         let before = self.change(ChannelState::Up(Instant::now()));
@@ -54,7 +54,7 @@ impl ChannelStatus {
         }
     }
 
-    /// For how long it was up, if it was.
+    /// Notes that it is down. Returns the time for which it was up, if it was.
     pub(super) fn down(&self, error: &LinkError, counts: &RevocationCounters) -> Option<Duration> {
         counts.channel_failed();
         let before = self.change(ChannelState::Down(error.label()));
@@ -74,7 +74,7 @@ impl ChannelStatus {
         }
     }
 
-    /// Says once that nothing can be taken out of what all share.
+    /// Logs once that nothing can be removed from the shared set.
     pub(super) fn no_time(&self) {
         if !self.time_refused.swap(true, Ordering::Relaxed) {
             let server = &self.server;

@@ -1,5 +1,6 @@
-//! Reads what another process appends to the journal: a gateway that was replaced goes on with
-//! streams for a while, and they end when the new process is told that their token is revoked.
+//! Reads the entries that another process appends to the journal. A gateway that was replaced goes
+//! on with streams for a while, and they end when the new process is told that their token is
+//! revoked.
 
 use std::fs;
 use std::io;
@@ -14,7 +15,7 @@ use crate::state_dir;
 /// Bytes at a time.
 const PAGE: u64 = 1024 * 1024;
 
-/// A place in a journal that somebody else writes.
+/// A position in a journal that another process writes.
 #[derive(Debug)]
 pub struct JournalFollower {
     folder: PathBuf,

@@ -1,9 +1,9 @@
 //! The bytes of the journal: a header, then frames, each with its number and a checksum.
 //!
-//! Reads whatever the bytes are: what was damaged is told, and every frame that is whole is found
-//! again behind it. The header holds how far the file reached when it was last synced, so that an
-//! end that was cut off is noticed too. Only the end of the file may be half a frame: a crash in
-//! the middle of a write leaves that, and nothing in it was answered.
+//! It reads any bytes: damage is reported, and every whole frame behind it is found again. The
+//! header holds the length of the file at the last sync, so a missing end is noticed too. Only the
+//! end of the file may be half a frame. A crash in the middle of a write leaves that, and no call
+//! in it was answered.
 
 use std::io::{self, Read};
 
@@ -14,7 +14,8 @@ use crate::revocation::record::{MOST_RECORD_BYTES, OLD_RECORD_BYTES, RevocationR
 /// The first bytes of the file; the number is the version of the format.
 const MAGIC: &[u8; 25] = b"portcullis-revocations/2\n";
 
-/// After the magic: the length of the file when it was last synced, and a checksum of both.
+/// The header after the magic number: the length of the file at the last sync, and a checksum of
+/// both.
 pub(super) const HEADER_BYTES: usize = MAGIC.len() + 8 + SUM_BYTES;
 
 /// The offset of the part of the header that changes.
@@ -40,7 +41,7 @@ pub(super) struct Contents {
     pub(super) end: u64,
     /// The number of the next frame.
     pub(super) next: u32,
-    /// It is of an earlier build.
+    /// The file is of an earlier build.
     pub(super) is_old: bool,
     /// Bytes of half a frame at the end.
     pub(super) torn: u64,
@@ -117,7 +118,7 @@ pub(super) fn read(
     frames(window, synced, keeps)
 }
 
-/// Reads frames one after the other, without a header: what a running gateway has appended.
+/// Reads frames one after the other, without a header, as a running gateway appended them.
 pub(super) fn appended(bytes: &[u8]) -> (Vec<RevocationRecord>, usize) {
     let (mut records, mut at) = (Vec::new(), 0_usize);
     while let Some((_, payload, length)) = bytes.get(at..).and_then(whole_frame) {
@@ -200,8 +201,8 @@ impl Run {
         std::mem::take(self)
     }
 
-    /// Tells whether the rest is what a crash leaves at the end of a file: the beginning of a
-    /// frame, or room without content, behind everything that was synced.
+    /// Tells whether the rest is the remainder of a crash behind the synced part: the beginning of
+    /// a frame, or room without content.
     fn is_torn(&self, synced: u64) -> bool {
         let begins = !self.start.is_empty() && SYNC.starts_with(&self.start);
         self.from >= synced

@@ -26,33 +26,32 @@ const FILE: &str = "revocations";
 const FORMAT_FILE: &str = "format";
 const FORMAT: &[u8] = b"2\n";
 
-/// So many records of no more use are never worth a rewrite.
+/// With no more useless records than this, a rewrite does not pay.
 const SPARE: u64 = 10_000;
 
 /// The open file.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
-    /// `None` where the file on the disk cannot be appended to; it is written anew as soon as there
-    /// is room.
+    /// `None` if the file cannot be appended to; it is written anew as soon as there is room.
     open: Option<OpenJournal>,
-    /// In the file, those of no more use among them.
+    /// The records in the file, including useless ones.
     records: u64,
-    /// Something could not be written: the file lacks what memory has.
+    /// A write failed, so the file lacks records that memory has.
     behind: bool,
 }
 
 #[derive(Debug)]
 struct OpenJournal {
     file: File,
-    /// Its device and number, by which another file of the same name is told apart.
+    /// The device and number of the file, by which another file of the same name is recognized.
     identity: (u64, u64),
     length: u64,
     /// The number of the next frame.
     next: u32,
 }
 
-/// The journal as it was found at the start.
+/// The journal in its state at the start.
 #[derive(Debug)]
 pub struct Opened {
     pub journal: Journal,
@@ -62,8 +61,8 @@ pub struct Opened {
 }
 
 impl Journal {
-    /// Opens the journal of this folder with what still counts. A disk without room for the rewrite
-    /// is no reason not to start: then the file is used as it is.
+    /// Opens the journal of this folder with the records that still count. If the disk has no room
+    /// for the rewrite, the gateway starts and uses the file as it is.
     pub fn open(folder: &Path, now: UnixSeconds) -> io::Result<Opened> {
         let path = folder.join(FILE);
         let found = contents(folder, now)?;
@@ -125,7 +124,7 @@ impl Journal {
         Ok(Self { path, open, records: found.frames, behind })
     }
 
-    /// Writes these too, down to the disk: all of them, or none.
+    /// Appends these records and syncs: all of them, or none.
     pub fn append(&mut self, records: &[RevocationRecord]) -> io::Result<()> {
         let Some(open) = &mut self.open else {
             self.behind = true;
@@ -143,7 +142,7 @@ impl Journal {
                 open.length = open.length.saturating_add(bytes.len() as u64);
                 open.next = next;
                 self.records = self.records.saturating_add(records.len() as u64);
-                // behind the sync: the header never promises what the disk does not have
+                // after the sync: the header never promises more than the disk has
                 let _ = open.file.write_all_at(&format::synced_part(open.length), SYNCED_AT);
             }
             Err(_) => {
@@ -182,7 +181,7 @@ impl Journal {
             Ok(facts) if (facts.dev(), facts.ino()) != open.identity => Damage::Replaced,
             Ok(facts) if facts.len() != open.length => Damage::Resized,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Damage::Gone,
-            // what cannot be looked at is told by the next write
+            // the next write reports a file that cannot be inspected
             Ok(_) | Err(_) => return None,
         };
         let aside = keep_aside(&self.path);
@@ -216,8 +215,7 @@ fn mark(folder: &Path) {
     }
 }
 
-/// A second name for the damaged file, by when it was last written, which the rewrite does not take
-/// away.
+/// Gives the damaged file a second name with the time of its last write, which the rewrite keeps.
 fn keep_aside(path: &Path) -> Option<PathBuf> {
     let written = fs::symlink_metadata(path).ok()?.mtime();
     let aside = state_dir::aside(path, written);

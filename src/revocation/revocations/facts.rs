@@ -7,7 +7,7 @@ use crate::revocation::revocations::Revocations;
 use crate::telemetry::{ChannelFacts, RevocationFacts};
 
 impl Revocations {
-    /// For a scrape.
+    /// Returns the facts for a scrape.
     pub fn facts(&self) -> RevocationFacts {
         let counts = &self.counts;
         let applied = SOURCES.iter().flat_map(|(source, name)| {

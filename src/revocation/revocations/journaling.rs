@@ -10,7 +10,7 @@ use crate::revocation::record::RevocationRecord;
 use crate::revocation::revocations::{Revocations, SHARDS};
 
 impl Revocations {
-    /// Writes to this journal from now on, and holds what it has.
+    /// Writes to this journal from now on, and takes its records.
     pub fn own(&self, opened: Opened) {
         let Opened { journal, records, damage } = opened;
         if damage.is_some() {
@@ -27,7 +27,7 @@ impl Revocations {
         kept
     }
 
-    /// Holds what another process wrote to the journal.
+    /// Takes the records that another process wrote to the journal.
     pub fn follow(&self, records: &[RevocationRecord]) {
         let _ = self.apply(records, RevocationOrigin::Journal);
     }
@@ -90,7 +90,7 @@ impl Revocations {
         (0..SHARDS).flat_map(|shard| self.shard_records(shard)).chain(lifted)
     }
 
-    /// `None` without a journal. A failure is counted, and the first one told.
+    /// Returns `None` without a journal. A failure is counted, and the first one is logged.
     fn with_journal<T>(
         &self,
         work: impl FnOnce(&mut Journal) -> std::io::Result<T>,

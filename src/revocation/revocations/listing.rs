@@ -1,4 +1,4 @@
-//! Lists who revoked what, and takes it back.
+//! Lists revocations with their authors and times, and lifts them.
 
 use std::sync::Arc;
 
@@ -36,8 +36,8 @@ impl Revocations {
         (listed.into_iter().skip(skip).take(count).collect(), all)
     }
 
-    /// Takes back what a call revoked: here, in the journal, and on the other gateways. Returns how
-    /// many marks that were. Waits for the disk.
+    /// Lifts the revocations of a call: here, in the journal, and on the other gateways. Returns
+    /// their number. Waits for the disk.
     pub fn take_back(&self, call: CallId, by: &str, now: u64) -> Result<usize, RevocationError> {
         let lifts: Vec<_> = self
             .all_records()
@@ -46,7 +46,7 @@ impl Revocations {
                 let of = record.note.as_ref().map(|note| note.of.clone()).unwrap_or_default();
                 RevocationRecord {
                     kind: RevocationKind::Lifted,
-                    // it has to be later than what it takes back, whatever the clocks say
+                    // it must be later than the revocation, whatever the clocks say
                     at: now.max(record.at),
                     note: Some(Arc::new(Note { call, by: by.into(), of })),
                     ..record
@@ -77,7 +77,7 @@ impl Revocations {
         self.ledger().lifted()
     }
 
-    /// All that counts, shard by shard.
+    /// Returns all records that count, shard by shard.
     fn all_records(&self) -> impl Iterator<Item = RevocationRecord> {
         (0..SHARDS).flat_map(|shard| self.shard_records(shard))
     }

@@ -1,4 +1,4 @@
-//! A damaged journal is told and kept aside, and what is readable of it holds.
+//! A damaged journal is reported and kept aside, and its readable records hold.
 
 use std::fs;
 use std::path::Path;
@@ -9,10 +9,10 @@ use crate::revocation::journal::{Damage, Opened};
 
 const NOW: UnixSeconds = UnixSeconds(10);
 
-/// Its name, what it does, and how many records are readable behind it.
+/// A name, a change of bytes, and the number of records that stay readable.
 type ByteChange<'c> = (&'c str, &'c dyn Fn(&mut Vec<u8>), usize);
 
-/// What it does, and how many files are kept aside.
+/// A change of the file, and the number of files that are kept aside.
 type FileChange<'c> = (&'c dyn Fn(&Path), usize);
 
 fn mark(number: u8) -> Mark {

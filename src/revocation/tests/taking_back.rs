@@ -1,4 +1,4 @@
-//! Revocations are listed with who, when and of what, and taken back for good.
+//! Revocations are listed with author, time and object, and lifted for good.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ fn what_was_taken_back_stays_so_after_a_restart_and_can_be_revoked_again() {
         assert!(!holds(&revocations, "one") && holds(&revocations, "two"));
     }
     let revocations = open();
-    // another gateway that was away says what it knows
+    // another gateway that was away offers its revocations
     revocations.take(std::slice::from_ref(&record), NOW).unwrap();
     assert!(!holds(&revocations, "one"), "older than the taking back");
     // the clock of this gateway is behind

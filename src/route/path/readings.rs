@@ -1,5 +1,5 @@
-//! Lists what backends may see of a path that keeps `%2F`, `%25` or `//`: they decode once or more
-//! often, and fold slashes or not.
+//! Lists the readings by backends of a path that keeps `%2F`, `%25` or `//`: they decode once or
+//! more often, and fold slashes or not.
 
 use std::borrow::Cow;
 
@@ -15,8 +15,8 @@ const MOST_DECODINGS: usize = 3;
 const EVERYTHING: PathRules = PathRules { keep_encoded_slashes: true, keep_empty_segments: true };
 
 impl NormalPath<'_> {
-    /// The other paths that a backend may read this one as; none for a path that needs no rule of
-    /// its API.
+    /// Returns the other paths that a backend may read this one as; none for a path that needs no
+    /// rule of its API.
     pub(in crate::route) fn readings(&self) -> Result<Vec<NormalPath<'static>>, InvalidPath> {
         let mut readings = Vec::new();
         if self.needs == PathRules::default() {

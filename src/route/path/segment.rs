@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::route::path::spelling::{decode, stands_plainly};
 
-/// The first segment of what follows a slash, and the rest, which is empty or begins with a slash.
+/// Returns the first segment after a slash, and the rest, which is empty or begins with a slash.
 pub(in crate::route) fn first_segment(path: &str) -> (&str, &str) {
     let end = path.bytes().position(|byte| byte == b'/').unwrap_or(path.len());
     path.split_at_checked(end).unwrap_or((path, ""))
@@ -29,9 +29,9 @@ pub(in crate::route) fn without_parameters(segment: &str) -> Option<&str> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::route) enum Fit {
     AsSent,
-    /// Only once its encoded reserved characters are decoded.
+    /// It matches only after its encoded reserved characters are decoded.
     Decoded,
-    /// Only once its `;parameters` are cut.
+    /// It matches only after its `;parameters` are cut.
     Cut,
 }
 
@@ -48,7 +48,7 @@ pub(in crate::route) fn literal_of(segment: &str) -> (Cow<'_, str>, Fit) {
     }
 }
 
-/// Decodes what may stand plainly in a segment; nothing where there is nothing to decode.
+/// Decodes the characters that can stand unencoded in a segment; `None` if there are none.
 fn decode_reserved(segment: &str) -> Option<String> {
     let mut pieces = segment.split('%');
     let mut decoded = pieces.next()?.to_owned();

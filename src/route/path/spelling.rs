@@ -140,7 +140,7 @@ impl Octets {
     }
 }
 
-/// RFC 3986 `pchar` without the encoded ones: what stands in a segment as itself.
+/// Tells whether a byte stands in a segment as itself: RFC 3986 `pchar` without the encoded ones.
 pub(super) const fn stands_plainly(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(

@@ -1,4 +1,4 @@
-//! The one spelling of a path, and what has none.
+//! The one spelling of a path, and paths that have none.
 
 use std::fmt::Write as _;
 
@@ -196,7 +196,7 @@ fn raw_path() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..12).prop_map(|pieces| format!("/{}", pieces.concat()))
 }
 
-/// Characters of a segment, with the ones that must stay encoded.
+/// Characters of a segment, including the ones that must stay encoded.
 fn normal_segment() -> impl Strategy<Value = Vec<String>> {
     let character = prop_oneof![
         4 => "[a-zA-Z0-9._~!$&'()*+,=:@-]",

@@ -68,7 +68,7 @@ fn operation(method: &str, template: &str) -> Operation {
     }
 }
 
-/// The table of these APIs, whose slots are their positions.
+/// Builds the table of these APIs, whose slots are their positions.
 fn built(apis: &[Api]) -> RouteTable {
     let identities = Identities::default();
     let of = |(position, api): (usize, &Api)| Api {
@@ -162,7 +162,7 @@ fn a_trailing_slash_is_below_only_where_that_is_written() {
     ] {
         assert_eq!(find(&table, "GET", path), Ok(expected), "{path}");
     }
-    // the operation below does not offer POST, and neither does the exact one
+    // the operation below does not offer POST, and the exact one does not either
     assert!(matches!(find(&table, "POST", "/b/a/"), Err(NotFound::Method { .. })));
 }
 

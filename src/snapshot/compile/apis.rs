@@ -128,7 +128,7 @@ impl Compiler {
         Ok(targets)
     }
 
-    /// A target with the same rules keeps what is known of it.
+    /// Returns the health of a target; one with the same rules keeps its state.
     fn health(&mut self, key: TargetKey, target: &Target, backend: &Backend) -> Arc<TargetHealths> {
         let key = (key, target.base_path.clone(), backend.health.clone(), backend.eject);
         self.healths.get_or(key, |_| true, TargetHealths::default)

@@ -1,4 +1,4 @@
-//! What outlives a snapshot, and what is given back with it.
+//! The parts that outlive a snapshot, and the ones that end with it.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -132,7 +132,7 @@ impl SmallWorld {
     }
 }
 
-/// All that a request could tell of a snapshot.
+/// Everything that a request could learn from a snapshot.
 fn told(snapshot: &Snapshot) -> Vec<String> {
     let mut told = vec![format!("{:?}", snapshot.settings.declared)];
     for api in &snapshot.routes.apis {
@@ -163,7 +163,7 @@ fn told(snapshot: &Snapshot) -> Vec<String> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
-    /// Applying what differs leads to the snapshot that compiling the whole leads to, step after
+    /// Applying the differences leads to the snapshot that compiling the whole leads to, step after
     /// step.
     #[test]
     fn apply_and_compile_lead_to_the_same_snapshot(worlds in prop::collection::vec(small_world(), 2..6)) {

@@ -1,4 +1,4 @@
-//! The output says plainly what is wrong with a token.
+//! The output names the fault of a token plainly.
 
 use super::vendors::{auth0, entra_v1, entra_v2, forgerock, keycloak, okta};
 use super::*;
@@ -313,7 +313,7 @@ fn a_strangers_words_stay_words() {
             .all(|character| character == '\n' || character == ' ' || character.is_ascii_graphic()),
         "{text}"
     );
-    // what an operator may uncomment is TOML, too
+    // lines that an operator may uncomment are TOML, too
     let line = text.lines().find_map(|line| line.strip_prefix("# audiences = ")).unwrap();
     loaded(&format!("{text}\naudiences = {line}\n"));
 }

@@ -1,6 +1,4 @@
-//! Every vendor's documented access token: the findings and the table, held against what was
-//! written down.
-//!
+//! Every vendor's documented access token: the findings and the table, compared with golden files.
 //! `PORTCULLIS_WRITE_GOLDEN=1 cargo test --lib import` writes the files anew; read the difference.
 
 use std::path::Path;
@@ -113,7 +111,7 @@ fn custom() -> Server {
     Server::new("https://id.bank.example", "/token", "/keys")
 }
 
-/// Holds what is told against the file of that name, and reads the table with the gateway's own
+/// Compares the output with the file of that name, and reads the table with the gateway's own
 /// reader.
 fn golden(name: &str, server: &Server, token: Option<&str>) -> KeyManager {
     let told = server.told(token);
@@ -130,7 +128,7 @@ fn golden(name: &str, server: &Server, token: Option<&str>) -> KeyManager {
     key_manager
 }
 
-/// Type, claims that hold client and scopes, and what the client is.
+/// The type, the claims that hold client and scopes, and the client.
 type Expected = (KeyManagerType, Option<&'static str>, Option<&'static str>);
 
 fn fits(name: &str, server: &Server, header: &Value, payload: &Value, expected: Expected) {

@@ -54,7 +54,7 @@ fn kept_path() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..8).prop_map(|pieces| format!("/{}", pieces.concat()))
 }
 
-/// No token at all, and tokens with these scopes.
+/// No token, and tokens with these scopes.
 const TOKENS: [Option<&[&str]>; 5] =
     [None, Some(&[]), Some(&["x"]), Some(&["y"]), Some(&["x", "y"])];
 
@@ -192,8 +192,8 @@ fn read_leniently(path: &str, cut: bool) -> (Vec<String>, bool) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-    /// For every path that is let through, the operation is the one that lenient and strict backends come to as well,
-    /// whether they are handed the path as sent or as forwarded.
+    /// For every path that is let through, lenient and strict backends find the same operation,
+    /// from the path as sent and as forwarded.
     #[test]
     fn no_reading_of_a_path_reaches_another_operation(
         operations in table(),
@@ -248,7 +248,8 @@ proptest! {
         }
     }
 
-    /// Over all settings: whatever a backend makes of a path that is let through, it asks for no more than the gateway did.
+    /// Over all settings: any reading by a backend of a path that is let through requires no more
+    /// than the gateway did.
     #[test]
     fn no_setting_lets_a_path_reach_an_operation_by_a_weaker_rule(
         operations in table(),
