@@ -1,6 +1,6 @@
 //! WSO2's developer portal API, v3: applications, keys, subscriptions, the catalog of APIs.
 //!
-//! The files: `applications` with `application` (its form) and `visible` (who may see it);
+//! The files: `applications` with `application` (its form) and `visible` (the objects that a caller may see);
 //! `resetting` (counts that begin anew);
 //! `exporting` and `importing` with `archive` and `import_parts`; `map_keys` with
 //! `existing_client`; `generate_keys` with `wish`, `regulatory` and `property_faults`;

@@ -74,7 +74,7 @@ impl<'a> ApplicationView<'a> {
         }
     }
 
-    /// The keys of `gateway.toml` in which it differs from another one.
+    /// Returns the keys of `gateway.toml` in which it differs from another one.
     pub fn differing(&self, other: &ApplicationView<'_>) -> impl Iterator<Item = &'static str> {
         let pairs = [
             ("owner", self.owner == other.owner),
