@@ -1,5 +1,8 @@
 //! The objects that the API shows and changes: those of files and those of the store.
 
+mod applications;
+mod merging;
+mod parts;
 mod reading;
 
 use std::sync::Arc;
@@ -10,13 +13,14 @@ use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::admin::caller::Caller;
 use crate::admin::dry_run::DryRun;
 use crate::admin::live::{DeclaredObjects, LiveRequest, Preview, PreviewDetail};
 use crate::admin::refused::{ApiFault, Refused};
+use crate::snapshot::Snapshots;
 use crate::store::{Change, Record, Store, StoreError, Write, WriteCondition};
 
 /// Compiling a configuration takes milliseconds; a million applications take seconds.
@@ -46,6 +50,10 @@ pub struct Catalog {
     store: Arc<dyn Store>,
     declared: Arc<ArcSwap<DeclaredObjects>>,
     live: mpsc::Sender<LiveRequest>,
+    /// Where the applications of files are; `None`: this process serves no requests.
+    snapshots: Option<Arc<Snapshots>>,
+    /// Held by who has them put into order.
+    ordering: Mutex<()>,
 }
 
 /// Options that every change accepts: `?dryRun=true`, `?wait=fleet`.
@@ -82,7 +90,14 @@ impl Catalog {
         declared: Arc<ArcSwap<DeclaredObjects>>,
         live: mpsc::Sender<LiveRequest>,
     ) -> Self {
-        Self { store, declared, live }
+        let (snapshots, ordering) = (None, Mutex::default());
+        Self { store, declared, live, snapshots, ordering }
+    }
+
+    /// Shows the applications of files that are in force.
+    #[must_use]
+    pub fn showing(self, snapshots: Arc<Snapshots>) -> Self {
+        Self { snapshots: Some(snapshots), ..self }
     }
 
     pub fn store(&self) -> &dyn Store {

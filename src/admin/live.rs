@@ -7,6 +7,8 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::admin::object::Object;
+use crate::admin::written_ids::WrittenIds;
+use crate::model::directory::Directory;
 use crate::model::gateway::PortalSettings;
 use crate::model::key_manager::Fetch;
 use crate::store::{Change, Kind};
@@ -22,6 +24,8 @@ pub enum LiveRequest {
     },
     /// The store has this revision now; the reply comes when the gateway has it in force.
     Follow { revision: u64, reply: oneshot::Sender<()> },
+    /// Puts the applications of files into the orders that the API needs, behind the workers.
+    Order { directory: Directory, reply: oneshot::Sender<()> },
 }
 
 /// The extent of a preview.
@@ -61,10 +65,9 @@ impl fmt::Display for PreviewProblem {
 /// The objects of files, for reading; replaced with each reload.
 #[derive(Debug, Clone, Default)]
 pub struct DeclaredObjects {
-    /// All objects except applications.
+    /// All objects except applications, which are read from the directory.
     pub objects: Vec<Object>,
-    /// Applications with their keys and subscriptions; there may be many.
-    pub applications: Vec<Object>,
+    pub ids: WrittenIds,
     pub portal: PortalSettings,
     /// Calls to addresses that come by the API.
     pub calls: Arc<Fetch>,
@@ -73,7 +76,6 @@ pub struct DeclaredObjects {
 impl DeclaredObjects {
     /// Returns the objects of one kind.
     pub(super) fn of(&self, kind: Kind) -> impl Iterator<Item = &Object> {
-        let list = if kind.is_of_applications() { &self.applications } else { &self.objects };
-        list.iter().filter(move |object| object.record.kind == kind)
+        self.objects.iter().filter(move |object| object.record.kind == kind)
     }
 }

@@ -7,13 +7,13 @@
 //! its operation.
 //!
 //! The files: [`service`] (one request), [`state`] (shared by all handlers), [`caller`] and
-//! [`access`] (the caller and its scopes), [`catalog`] with [`object`] and [`live`] (the objects of
-//! files and store), [`dry_run`] (the answer of a preview), [`refused`] (WSO2's error body),
-//! [`paging`], [`query`], [`body`](mod@body) with [`json_text`], [`plain_object`] and
-//! [`yaml_text`], [`acceptable`], [`addresses`], [`entity_tag`], [`object_id`], [`texts`] (rules
-//! for names), [`timestamp`], [`errands`] (calls to authorization servers). Then one folder for
-//! each of WSO2's APIs: [`administration`], [`devportal`], [`publisher`]; [`portcullis`] has the
-//! operations without a path in WSO2.
+//! [`access`] (the caller and its scopes), [`catalog`] with [`object`], [`written_ids`] and
+//! [`live`] (the objects of files and store), [`dry_run`] (the answer of a preview), [`refused`]
+//! (WSO2's error body), [`paging`], [`query`], [`body`](mod@body) with [`json_text`],
+//! [`plain_object`] and [`yaml_text`], [`acceptable`], [`addresses`], [`entity_tag`],
+//! [`object_id`], [`texts`] (rules for names), [`timestamp`], [`errands`] (calls to authorization
+//! servers). Then one folder for each of WSO2's APIs: [`administration`], [`devportal`],
+//! [`publisher`]; [`portcullis`] has the operations without a path in WSO2.
 
 #![allow(dead_code, reason = "the publisher's API is still growing")]
 
@@ -45,6 +45,7 @@ mod stage;
 mod state;
 mod texts;
 mod timestamp;
+mod written_ids;
 mod yaml_text;
 
 pub use access::{ApiAccess, ForeignTokens};
@@ -56,3 +57,4 @@ pub use object::Object;
 pub use refused::{ApiFault, Refused};
 pub use service::AdminService;
 pub use state::Admin;
+pub use written_ids::{WrittenIds, WrittenObject};

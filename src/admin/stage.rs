@@ -76,7 +76,7 @@ impl ApiStage {
                     LiveRequest::Preview { reply, .. } => {
                         let _ = reply.send(Ok(Preview::default()));
                     }
-                    LiveRequest::Follow { reply, .. } => {
+                    LiveRequest::Follow { reply, .. } | LiveRequest::Order { reply, .. } => {
                         let _ = reply.send(());
                     }
                 }

@@ -11,8 +11,10 @@
 
 mod builder;
 mod conflict;
+mod declared;
 mod difference;
 mod fold;
+mod order;
 mod overlay;
 mod owner;
 mod packed;
@@ -25,6 +27,7 @@ mod tests;
 
 pub use builder::DirectoryBuilder;
 pub use conflict::Conflict;
+pub use order::DeclaredOrder;
 pub use owner::KeyOwner;
 pub use view::ApplicationView;
 pub use whole::{ApplicationChange, Directory};

@@ -223,6 +223,10 @@ impl Store for SharedStore {
         either!(self, list(query))
     }
 
+    fn rank<'s>(&'s self, query: &'s Query, owner: &'s str, name: &'s str) -> Answer<'s, u64> {
+        either!(self, rank(query, owner, name))
+    }
+
     fn write(&self, write: Write) -> Answer<'_, Written> {
         self.both.server.write(write)
     }

@@ -38,6 +38,10 @@ pub trait Store: Debug + Send + Sync {
 
     fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, StorePage>;
 
+    /// Returns the number of objects of a list before this owner and name, in the ascending order
+    /// of its names or of its owners; the page of the query does not matter.
+    fn rank<'s>(&'s self, query: &'s Query, owner: &'s str, name: &'s str) -> Answer<'s, u64>;
+
     /// Makes all changes of a write or none, with its audit entries, under the next revision.
     fn write(&self, write: Write) -> Answer<'_, Written>;
 

@@ -2,24 +2,40 @@
 
 use std::collections::{HashMap, HashSet};
 
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::admin::catalog::Catalog;
+use crate::admin::catalog::applications::DeclaredApplications;
+use crate::admin::catalog::merging::DeclaredList;
+use crate::admin::catalog::parts::DeclaredParts;
+use crate::admin::catalog::{Catalog, PREVIEW_TIMEOUT};
+use crate::admin::live::LiveRequest;
 use crate::admin::object::Object;
+use crate::model::directory::Directory;
+use crate::model::policy::PolicyLevel;
 use crate::store::{Kind, Query, Record, StoreError, StorePage};
 
 impl Catalog {
     pub async fn get(&self, kind: Kind, id: Uuid) -> Result<Option<Object>, StoreError> {
-        if let Some(declared) = self.find_declared(kind, |record| record.id == id) {
-            return Ok(Some(declared));
+        let declared = match self.applications(kind).await? {
+            Some(applications) => applications.get(kind, id),
+            None => self.find_declared(kind, |record| record.id == id),
+        };
+        match declared {
+            Some(declared) => Ok(Some(declared)),
+            None => Ok(self.store.get(kind, id).await?.map(Object::kept)),
         }
-        Ok(self.store.get(kind, id).await?.map(Object::kept))
     }
 
     /// Finds an object by the unique name that [`Record::name`] tells of.
     pub async fn named(&self, kind: Kind, name: &str) -> Result<Option<Object>, StoreError> {
-        if let Some(declared) = self.find_declared(kind, |record| record.name == name) {
-            return Ok(Some(declared));
+        let declared = match self.applications(kind).await? {
+            Some(applications) => applications.named(kind, name),
+            None => self.find_declared(kind, |record| record.name == name),
+        };
+        if declared.is_some() {
+            return Ok(declared);
         }
         // no text of a store has a NUL, and PostgreSQL refuses a question with one
         if name.contains('\0') {
@@ -34,12 +50,15 @@ impl Catalog {
         kind: Kind,
         ids: &[Uuid],
     ) -> Result<HashMap<Uuid, Object>, StoreError> {
-        let wanted: HashSet<_> = ids.iter().collect();
-        let mut found: HashMap<_, _> = self
-            .declared_of(kind, |record| wanted.contains(&record.id))
-            .into_iter()
-            .map(|object| (object.record.id, object))
-            .collect();
+        let declared = match self.applications(kind).await? {
+            Some(applications) => ids.iter().filter_map(|id| applications.get(kind, *id)).collect(),
+            None => {
+                let wanted: HashSet<_> = ids.iter().collect();
+                self.declared_of(kind, |record| wanted.contains(&record.id))
+            }
+        };
+        let mut found: HashMap<_, _> =
+            declared.into_iter().map(|object| (object.record.id, object)).collect();
         let rest: Vec<_> = ids.iter().filter(|id| !found.contains_key(id)).copied().collect();
         if !rest.is_empty() {
             let kept = self.store.get_all(kind, &rest).await?;
@@ -50,8 +69,13 @@ impl Catalog {
 
     /// Finds some objects by their unique names; those that do not exist are left out.
     pub async fn named_all(&self, kind: Kind, names: &[String]) -> Result<Vec<Object>, StoreError> {
-        let wanted: HashSet<_> = names.iter().collect();
-        let mut found = self.declared_of(kind, |record| wanted.contains(&record.name));
+        let mut found = match self.applications(kind).await? {
+            Some(own) => names.iter().filter_map(|name| own.named(kind, name)).collect(),
+            None => {
+                let wanted: HashSet<_> = names.iter().collect();
+                self.declared_of(kind, |record| wanted.contains(&record.name))
+            }
+        };
         let kept = self.store.named_all(kind, names).await?;
         found.extend(kept.into_iter().map(Object::kept));
         Ok(found)
@@ -63,14 +87,15 @@ impl Catalog {
         kind: Kind,
         parents: &[Uuid],
     ) -> Result<HashMap<Uuid, u64>, StoreError> {
-        let wanted: HashSet<_> = parents.iter().copied().collect();
         let kept = self.store.child_counts(kind, parents).await?;
         let mut counts: HashMap<_, _> = kept.into_iter().collect();
-        let declared = self.declared.load();
-        for parent in declared.of(kind).filter_map(|object| object.record.parent) {
-            if wanted.contains(&parent) {
-                let count = counts.entry(parent).or_insert(0_u64);
-                *count = count.saturating_add(1);
+        if let Some(applications) = self.applications(kind).await? {
+            for parent in parents {
+                let Some(slot) = applications.slot_of(*parent) else { continue };
+                let count = applications.part_count(slot, kind) as u64;
+                if count > 0 {
+                    counts.insert(*parent, count);
+                }
             }
         }
         Ok(counts)
@@ -94,17 +119,24 @@ impl Catalog {
         Ok(objects)
     }
 
-    /// Returns a page of the objects that match: those of files first, then those of the store.
+    /// Returns a page of the objects that match. Applications come in the order that was asked
+    /// for. Keys and subscriptions have none: those of files come first, then those of the store.
     pub async fn page(&self, query: &Query) -> Result<StorePage<Object>, StoreError> {
         let texts = [&query.prefix, &query.owner, &query.target].into_iter().flatten();
         if texts.chain(&query.groups).any(|text| text.contains('\0')) {
             return Ok(StorePage { total: 0, items: Vec::new() });
         }
-        let mut declared = self.declared_of(query.kind, |record| matches(query, record));
-        let count = declared.len() as u64;
-        let skipped = usize::try_from(query.offset.min(count)).unwrap_or(usize::MAX);
-        let mut items = declared.split_off(skipped);
-        items.truncate(usize::try_from(query.limit).unwrap_or(usize::MAX));
+        let (count, mut items) = match self.applications(query.kind).await? {
+            Some(applications) if query.kind == Kind::Application => {
+                let list = DeclaredList::of(&applications, query);
+                return list.page(&*self.store, query).await;
+            }
+            Some(applications) => {
+                let parts = DeclaredParts::of(&applications, query);
+                (parts.len(), parts.page(query.offset, query.limit))
+            }
+            None => self.declared_page(query),
+        };
         let rest = Query {
             offset: query.offset.saturating_sub(count),
             limit: query.limit.saturating_sub(items.len() as u64),
@@ -113,6 +145,56 @@ impl Catalog {
         let kept = self.store.list(&rest).await?;
         items.extend(kept.items.into_iter().map(Object::kept));
         Ok(StorePage { total: kept.total.saturating_add(count), items })
+    }
+
+    /// Tells whether a file gives an application or a subscription this policy.
+    pub async fn policy_in_files(
+        &self,
+        kind: Kind,
+        level: PolicyLevel,
+        policy: &str,
+    ) -> Result<bool, StoreError> {
+        let applications = self.applications(kind).await?;
+        Ok(applications.is_some_and(|own| own.has_policy(kind, level, policy)))
+    }
+
+    /// The applications of files, for a kind that is of applications. They are put into order when
+    /// they are asked for the first time.
+    async fn applications(&self, kind: Kind) -> Result<Option<DeclaredApplications>, StoreError> {
+        let Some(snapshots) = self.snapshots.as_ref().filter(|_| kind.is_of_applications()) else {
+            return Ok(None);
+        };
+        let mut snapshot = snapshots.load();
+        if snapshot.directory.declared_order_if_built().is_none() {
+            // who comes later waits for the same work
+            let _one = self.ordering.lock().await;
+            snapshot = snapshots.load();
+            if snapshot.directory.declared_order_if_built().is_none() {
+                self.order(snapshot.directory.clone()).await?;
+            }
+        }
+        Ok(Some(DeclaredApplications::new(snapshot, self.declared())))
+    }
+
+    async fn order(&self, directory: Directory) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let asked = self.live.send(LiveRequest::Order { directory, reply });
+        let done = timeout(PREVIEW_TIMEOUT, async {
+            asked.await.ok()?;
+            answer.await.ok()
+        });
+        let busy = || StoreError::Unavailable("the applications of files are not in order".into());
+        done.await.ok().flatten().ok_or_else(busy)
+    }
+
+    /// Returns a page of the few objects that files declare, and the number of all that match.
+    fn declared_page(&self, query: &Query) -> (u64, Vec<Object>) {
+        let mut declared = self.declared_of(query.kind, |record| matches(query, record));
+        let count = declared.len() as u64;
+        let skipped = usize::try_from(query.offset.min(count)).unwrap_or(usize::MAX);
+        let mut items = declared.split_off(skipped);
+        items.truncate(usize::try_from(query.limit).unwrap_or(usize::MAX));
+        (count, items)
     }
 
     fn declared_of(&self, kind: Kind, is: impl Fn(&Record) -> bool) -> Vec<Object> {
@@ -130,9 +212,7 @@ fn matches(query: &Query, record: &Record) -> bool {
     let is = |wanted: &Option<String>, own: Option<&str>| {
         wanted.as_deref().is_none_or(|wanted| own == Some(wanted))
     };
-    // no file puts an application into a group
-    let grouped = query.owner.is_none() && !query.groups.is_empty();
-    !grouped
+    query.groups.is_empty()
         && query.prefix.as_deref().is_none_or(|prefix| record.name.starts_with(prefix))
         && is(&query.owner, record.owner.as_deref())
         && is(&query.target, record.target.as_deref())

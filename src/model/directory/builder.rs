@@ -48,7 +48,12 @@ impl DirectoryBuilder {
             keys: self.packed.key_count(),
             subscriptions: self.packed.subscription_count(),
         };
-        Directory { base: Arc::new(self.packed), recent: Arc::default(), totals }
+        Directory {
+            base: Arc::new(self.packed),
+            recent: Arc::default(),
+            declared: Arc::default(),
+            totals,
+        }
     }
 
     /// Collects everything of a directory, each application in its slot.

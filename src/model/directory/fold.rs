@@ -9,7 +9,9 @@ use crate::model::directory::whole::Directory;
 impl Directory {
     /// Packs everything into a new base. Takes time that grows with the number of applications.
     pub fn folded(&self) -> Result<Self, Conflict> {
-        DirectoryBuilder::folding(self).map(DirectoryBuilder::build)
+        let folded = DirectoryBuilder::folding(self).map(DirectoryBuilder::build)?;
+        // each application keeps its slot, so the order of files' applications stays
+        Ok(Self { declared: Arc::clone(&self.declared), ..folded })
     }
 
     /// Puts a folded base under the changes since `folded_from` was read. Returns `None` if another
@@ -19,6 +21,7 @@ impl Directory {
         same_base.then(|| Self {
             base: Arc::clone(&folded.base),
             recent: Arc::new(self.recent.since(&folded_from.recent)),
+            declared: Arc::clone(&self.declared),
             totals: self.totals,
         })
     }

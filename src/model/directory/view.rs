@@ -58,6 +58,11 @@ impl<'a> ApplicationView<'a> {
         }
     }
 
+    /// Tells whether a file declares it.
+    pub fn is_declared(&self) -> bool {
+        self.place.revision().is_none()
+    }
+
     /// Returns the attributes that backends are told besides its name, as a JSON object of strings.
     pub fn attributes(&self) -> Option<&'a str> {
         match self.kept {

@@ -1,11 +1,12 @@
 //! A directory as a whole: a packed base with an overlay of recent changes.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hashbrown::{HashMap, HashSet};
 
 use crate::model::application::{Application, Subscription};
 use crate::model::directory::conflict::Conflict;
+use crate::model::directory::order::DeclaredOrder;
 use crate::model::directory::overlay::{Overlay, RecentState};
 use crate::model::directory::owner::KeyOwner;
 use crate::model::directory::packed::Packed;
@@ -20,6 +21,8 @@ pub struct Directory {
     pub(super) base: Arc<Packed>,
     pub(super) recent: Arc<Overlay>,
     pub(super) totals: Totals,
+    /// Shared by all directories with the same applications of files in the same slots.
+    pub(super) declared: Arc<OnceLock<DeclaredOrder>>,
 }
 
 /// One change of a directory.
@@ -76,8 +79,12 @@ impl Directory {
 
     /// Returns all applications, by slot.
     pub fn applications(&self) -> impl Iterator<Item = ApplicationView<'_>> {
-        let slots = self.base.slots().max(self.recent.slots());
-        (0..slots).filter_map(|slot| self.application(ApplicationSlot(slot)))
+        (0..self.slots()).filter_map(|slot| self.application(ApplicationSlot(slot)))
+    }
+
+    /// The number of slots, holes included.
+    pub(super) fn slots(&self) -> u32 {
+        self.base.slots().max(self.recent.slots())
     }
 
     /// Returns every policy that an application or a subscription has.
@@ -116,6 +123,9 @@ impl Directory {
     /// Applies changes: all of them, or none. The cost grows with the overlay, not with the base.
     pub fn with(&self, changes: &[ApplicationChange<'_>]) -> Result<Self, Conflict> {
         let mut next = self.clone();
+        if changes.iter().any(|change| self.changes_declared(change)) {
+            next.declared = Arc::default();
+        }
         // replaced applications go first, so that a key can move from one application to another
         let slots: Vec<_> = changes.iter().map(|change| next.take_out(change.name())).collect();
         let named = changes.iter().map(ApplicationChange::name).zip(slots);
@@ -139,6 +149,14 @@ impl Directory {
             return Some(slot);
         }
         self.base.slot_of(name).filter(|slot| !self.recent.has(*slot))
+    }
+
+    fn changes_declared(&self, change: &ApplicationChange<'_>) -> bool {
+        let of_file = match change {
+            ApplicationChange::Put(application) => application.place.revision().is_none(),
+            ApplicationChange::Remove(_) => false,
+        };
+        of_file || self.named(change.name()).is_some_and(|view| view.is_declared())
     }
 
     /// Removes the application of a name and returns the slot that it had.

@@ -186,6 +186,10 @@ impl Store for PostgresStore {
         in_time(within!(self, READ, session => sql::list(session, query).await))
     }
 
+    fn rank<'s>(&'s self, query: &'s Query, owner: &'s str, name: &'s str) -> Answer<'s, u64> {
+        in_time(within!(self, READ, session => sql::rank_in(session, query, owner, name).await))
+    }
+
     fn write(&self, write: Write) -> Answer<'_, Written> {
         in_time(within!(self, WRITE, session => {
             match time(session, self.clock.as_ref()).await {

@@ -165,7 +165,7 @@ fn source<S: SqlSession>(query: &Query, total: u64, filter: &mut Filter<'_>) -> 
     S::objects_by(index)
 }
 
-fn narrowed(query: &Query) -> Filter<'_> {
+pub(super) fn narrowed(query: &Query) -> Filter<'_> {
     let mut filter = Filter::default();
     let kind = SqlValue::Text(query.kind.as_str());
     filter.equals("kind", kind.clone());

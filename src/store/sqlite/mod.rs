@@ -206,6 +206,13 @@ impl Store for SqliteStore {
         Box::pin(self.readers.read(move |session| now(sql::list(session, &query))))
     }
 
+    fn rank<'s>(&'s self, query: &'s Query, owner: &'s str, name: &'s str) -> Answer<'s, u64> {
+        let (query, owner, name) = (query.clone(), owner.to_owned(), name.to_owned());
+        Box::pin(
+            self.readers.read(move |session| now(sql::rank_in(session, &query, &owner, &name))),
+        )
+    }
+
     fn write(&self, write: Write) -> Answer<'_, Written> {
         let (reply, answer) = oneshot::channel();
         Box::pin(self.answered(Job::Write(Box::new(write), reply), answer))

@@ -197,3 +197,45 @@ pub(in crate::store) async fn many_are_found_at_once(given: Given<'_>) {
         assert_eq!(keys, []);
     }
 }
+
+pub(in crate::store) async fn a_place_in_a_list_is_found_for_what_is_not_in_it(given: Given<'_>) {
+    let owners = ["anna", "ben", "zoe"];
+    let all: Vec<_> = (0..60)
+        .map(|n| {
+            let mut app = application(&format!("app-{n:02}"), owners[n % 3]);
+            if n % 5 == 0 {
+                app.extra = map(json!({"groups": ["team"]}));
+            }
+            app
+        })
+        .collect();
+    given.create(&all.iter().collect::<Vec<_>>()).await;
+    let lists = [
+        applications(),
+        Query { prefix: Some("app-1".to_owned()), ..applications() },
+        Query { owner: Some("ben".to_owned()), ..applications() },
+        Query { owner: Some("ben".to_owned()), groups: vec!["team".to_owned()], ..applications() },
+    ];
+    for list in lists {
+        for sort_by in [SortBy::Name, SortBy::Owner] {
+            let query = Query { sort_by, ..list.clone() };
+            let found = given.store.list(&query).await.unwrap().items;
+            let keys: Vec<(String, String)> =
+                found.into_iter().map(|own| (own.owner.unwrap_or_default(), own.name)).collect();
+            for (owner, name) in
+                [("", "a"), ("ben", "app-1"), ("ben", "app-16"), ("bob", "app-2"), ("zoe", "zzz")]
+            {
+                let before = keys.iter().filter(|(own_owner, own_name)| match sort_by {
+                    SortBy::Owner => (own_owner.as_str(), own_name.as_str()) < (owner, name),
+                    _ => own_name.as_str() < name,
+                });
+                let narrow = list.prefix.is_some() && sort_by == SortBy::Name;
+                if narrow && !name.starts_with("app-1") {
+                    continue;
+                }
+                let rank = given.store.rank(&query, owner, name).await.unwrap();
+                assert_eq!(rank, before.count() as u64, "{query:?} {owner} {name}");
+            }
+        }
+    }
+}

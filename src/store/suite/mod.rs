@@ -52,6 +52,7 @@ macro_rules! every_function {
             lists::owners_groups_parents_and_targets_narrow_a_list,
             lists::counts_stay_right_through_blocks_and_changes,
             lists::many_are_found_at_once,
+            lists::a_place_in_a_list_is_found_for_what_is_not_in_it,
             state::changes_follow_a_revision_each_once,
             state::a_revision_comes_whole,
             state::everything_is_read_with_applications_last,

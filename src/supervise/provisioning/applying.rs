@@ -11,6 +11,7 @@ use crate::model::application::Application;
 use crate::model::directory::{ApplicationChange, Directory};
 use crate::model::provenance::Provenance;
 use crate::store::StoreHead;
+use crate::supervise::background;
 use crate::supervise::certificates;
 use crate::supervise::error::SuperviseError;
 use crate::supervise::facts::snapshot_facts;
@@ -184,6 +185,13 @@ impl Reloader {
             LiveRequest::Preview { changes, detail, reply } => {
                 // the caller may have left
                 let _ = reply.send(self.preview(&changes, detail).await);
+            }
+            LiveRequest::Order { directory, reply } => {
+                // changes of the store do not wait for it
+                drop(background::begin(move || {
+                    directory.declared_order();
+                    let _ = reply.send(());
+                }));
             }
             LiveRequest::Follow { revision, reply } => {
                 let behind = |follower: &StoreFollower| follower.head().revision < revision;

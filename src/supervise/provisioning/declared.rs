@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::admin::{DeclaredObjects, Object};
+use crate::admin::{DeclaredObjects, Object, WrittenIds, WrittenObject};
 use crate::config::DeclaredTable;
 use crate::model::gateway::PortalSettings;
 use crate::model::identity::{ObjectId, ObjectKind};
@@ -40,7 +40,8 @@ pub(in crate::supervise) fn declared_objects(
                 record.name = record.id.to_string();
                 declared.objects.push(Object::declared(record, place));
             }
-            _ => application(&mut declared.applications, members, &place),
+            // the directory has everything else of them
+            _ => note_ids(&mut declared.ids, &members),
         }
     }
     declared
@@ -56,46 +57,28 @@ fn named(kind: Kind, object: ObjectKind, name: String, mut members: Map<String, 
     Record { declared: members, ..Record::new(kind, id, name) }
 }
 
-/// An application becomes several objects: itself, its keys, its subscriptions.
-fn application(objects: &mut Vec<Object>, mut members: Map<String, Value>, place: &str) {
-    let name = text(&members, "name");
-    let parts = |members: &mut Map<String, Value>, key: &str| match members.remove(key) {
-        Some(Value::Array(all)) => all
-            .into_iter()
-            .filter_map(|own| match own {
-                Value::Object(own) => Some(own),
-                _ => None,
-            })
-            .collect(),
-        _ => Vec::new(),
-    };
-    let keys: Vec<Map<String, Value>> = parts(&mut members, "keys");
-    let subscriptions: Vec<Map<String, Value>> = parts(&mut members, "subscriptions");
-    let mut record = named(Kind::Application, ObjectKind::Application, name, members);
-    record.owner = Some(text(&record.declared, "owner"));
-    let id = record.id;
-    objects.push(Object::declared(record, place.to_owned()));
-    for key in keys {
-        let (key_manager, consumer_key) = (text(&key, "key_manager"), text(&key, "consumer_key"));
-        let key_type = text(&key, "type");
-        let name = Record::key_name(&key_manager, &consumer_key);
-        let record = Record {
-            parent: Some(id),
-            place: Some(Record::key_place(id, &key_manager, &key_type)),
-            target: Some(key_manager),
-            ..named(Kind::Key, ObjectKind::Key, name, key)
-        };
-        objects.push(Object::declared(record, place.to_owned()));
+/// Notes the ids that a file writes for an application, its keys and its subscriptions.
+fn note_ids(ids: &mut WrittenIds, members: &Map<String, Value>) {
+    let application = text(members, "name");
+    let written = |members: &Map<String, Value>| text(members, "id").parse::<Uuid>().ok();
+    let id = written(members);
+    let object = |name| WrittenObject { application: application.clone(), name };
+    if let Some(id) = id {
+        ids.add(Kind::Application, id, object(application.clone()));
     }
-    for subscription in subscriptions {
-        let api = text(&subscription, "api");
-        let name = Record::subscription_name(id, &api);
-        let record = Record {
-            parent: Some(id),
-            target: Some(api),
-            ..named(Kind::Subscription, ObjectKind::Subscription, name, subscription)
-        };
-        objects.push(Object::declared(record, place.to_owned()));
+    let id = id.unwrap_or_else(|| ObjectId::declared(ObjectKind::Application, &application).into());
+    let parts = |list: &str| members.get(list).and_then(Value::as_array).into_iter().flatten();
+    for key in parts("keys").filter_map(Value::as_object) {
+        let name = Record::key_name(&text(key, "key_manager"), &text(key, "consumer_key"));
+        if let Some(id) = written(key) {
+            ids.add(Kind::Key, id, object(name));
+        }
+    }
+    for subscription in parts("subscriptions").filter_map(Value::as_object) {
+        let name = Record::subscription_name(id, &text(subscription, "api"));
+        if let Some(id) = written(subscription) {
+            ids.add(Kind::Subscription, id, object(name));
+        }
     }
 }
 
@@ -126,12 +109,20 @@ mod tests {
             ),
         ];
         let shown = declared_objects(tables, PortalSettings::default());
-        let all: Vec<&Record> =
-            shown.objects.iter().chain(&shown.applications).map(|own| &own.record).collect();
         let derived = Uuid::from(ObjectId::declared(ObjectKind::Api, "b:1"));
-        let ids: Vec<Uuid> = all.iter().map(|own| own.id).collect();
-        assert_eq!(ids, [id(1), derived, id(2), id(3), id(4), id(5)]);
-        assert!(all.iter().all(|own| !own.declared.contains_key("id")));
-        assert_eq!((all[2].name.clone(), all[4].parent), (id(2).to_string(), Some(id(3))));
+        let ids: Vec<Uuid> = shown.objects.iter().map(|own| own.record.id).collect();
+        assert_eq!(ids, [id(1), derived, id(2)]);
+        assert!(shown.objects.iter().all(|own| !own.record.declared.contains_key("id")));
+        assert_eq!(shown.objects[2].record.name, id(2).to_string());
+        let mut expected = WrittenIds::default();
+        for (kind, number, name) in [
+            (Kind::Application, 3, "shop".to_owned()),
+            (Kind::Key, 4, Record::key_name("k", "c")),
+            (Kind::Subscription, 5, Record::subscription_name(id(3), "a:1")),
+        ] {
+            let object = WrittenObject { application: "shop".to_owned(), name };
+            expected.add(kind, id(number), object);
+        }
+        assert_eq!(shown.ids, expected);
     }
 }

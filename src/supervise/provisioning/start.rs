@@ -81,6 +81,7 @@ impl Provisioning {
         let admin = self.follower.as_ref().map(|follower| {
             let store = Arc::clone(follower.reader().store());
             let catalog = Catalog::new(store, Arc::clone(&self.declared), sender);
+            let catalog = catalog.showing(Arc::clone(snapshots));
             let keys = Arc::clone(follower.reader().keys());
             let errands = || Arc::new(Errands::new(Arc::clone(metrics.management())));
             let errands = Arc::clone(self.errands.get_or_init(errands));

@@ -21,10 +21,10 @@ pub(super) async fn is_attached(
     match level {
         PolicyLevel::Custom => Ok(false),
         PolicyLevel::Advanced => api_names(catalog, &["policy"], name).await,
-        PolicyLevel::Application => held_by(catalog, Kind::Application, name).await,
+        PolicyLevel::Application => held_by(catalog, Kind::Application, level, name).await,
         PolicyLevel::Subscription => {
             let offered = api_names(catalog, &["policies"], name).await?;
-            Ok(offered || held_by(catalog, Kind::Subscription, name).await?)
+            Ok(offered || held_by(catalog, Kind::Subscription, level, name).await?)
         }
     }
 }
@@ -47,9 +47,13 @@ async fn api_names(catalog: &Catalog, keys: &[&str], name: &str) -> Result<bool,
 
 /// Tells whether an application or a subscription has a policy. There can be a million of them:
 /// they are read once, in one pass.
-async fn held_by(catalog: &Catalog, kind: Kind, name: &str) -> Result<bool, StoreError> {
-    let has = |record: &Record| record.kind == kind && record.text("policy") == Some(name);
-    if catalog.declared().applications.iter().any(|own| has(&own.record)) {
+async fn held_by(
+    catalog: &Catalog,
+    kind: Kind,
+    level: PolicyLevel,
+    name: &str,
+) -> Result<bool, StoreError> {
+    if catalog.policy_in_files(kind, level, name).await? {
         return Ok(true);
     }
     let found = Arc::new(AtomicBool::new(false));

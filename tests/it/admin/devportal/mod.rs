@@ -5,6 +5,7 @@ mod archives;
 mod bad_input;
 mod catalog;
 mod dry_runs;
+mod files;
 mod keys;
 mod odd_requests;
 mod resets;
