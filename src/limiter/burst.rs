@@ -39,11 +39,13 @@ impl BurstCell {
         self.at = self.at.max(steady);
     }
 
+    pub(super) fn has_room(&self, burst: BurstRule) -> bool {
+        self.level <= burst.room
+    }
+
     /// Milliseconds until a request has room.
     pub(super) fn wait(&self, burst: BurstRule) -> u64 {
-        let over = self.level.saturating_sub(burst.room);
-        // most requests are within their burst, and a division is slow
-        if over == 0 { 0 } else { over.div_ceil(burst.requests) }
+        self.level.saturating_sub(burst.room).div_ceil(burst.requests)
     }
 
     pub(super) fn add(&mut self, burst: BurstRule) {

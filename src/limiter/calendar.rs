@@ -32,9 +32,13 @@ impl CalendarCell {
     /// Makes the period of this moment the current one.
     pub(super) fn advance(&mut self, wall: u64, window: Window) {
         let now = seconds(wall);
-        if self.current.holds(now) {
-            return;
+        if !self.current.holds(now) {
+            self.advance_to(now, window);
         }
+    }
+
+    #[inline(never)]
+    fn advance_to(&mut self, now: u32, window: Window) {
         if self.other.holds(now) {
             std::mem::swap(&mut self.current, &mut self.other);
             return;

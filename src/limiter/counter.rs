@@ -6,6 +6,7 @@ use crate::limiter::burst::BurstCell;
 use crate::limiter::key::CounterKey;
 use crate::limiter::limit::{Followers, Limit, LimitPart, QuotaRule};
 use crate::limiter::quota_cells::QuotaCells;
+use crate::limiter::share::Share;
 use crate::limiter::time::CountingTime;
 use crate::model::policy::{Quota, QuotaUnit};
 
@@ -58,28 +59,6 @@ pub struct QuotaLeft {
     pub reset: u64,
 }
 
-/// The part of a quota that is left.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Share {
-    pub(super) position: u8,
-    pub(super) left: u64,
-    most: u64,
-}
-
-impl Share {
-    pub(super) fn new(position: u8, total: u64, most: u64) -> Self {
-        Self { position, left: most.saturating_sub(total), most }
-    }
-
-    pub(super) fn is_below(self, other: Self) -> bool {
-        if self.most == other.most {
-            return self.left < other.left;
-        }
-        u128::from(self.left) * u128::from(other.most)
-            < u128::from(other.left) * u128::from(self.most)
-    }
-}
-
 impl Counter {
     pub(super) fn new(key: CounterKey, limit: &Arc<Limit>) -> Self {
         Self {
@@ -111,21 +90,30 @@ impl Counter {
         &self.limit
     }
 
+    /// Returns the followers whose list of changes does not have this counter.
+    pub(super) fn unlisted(&self) -> Followers {
+        self.limit.followers.without(self.listed)
+    }
+
     /// Forgets expired windows, by the present limit.
     pub(super) fn advance(&mut self, limit: &Arc<Limit>, now: CountingTime) {
+        self.has_room(limit, now);
+    }
+
+    /// Forgets expired windows, by the present limit. Tells whether every quota and the burst have
+    /// room for one more request.
+    pub(super) fn has_room(&mut self, limit: &Arc<Limit>, now: CountingTime) -> bool {
         if !Arc::ptr_eq(&self.limit, limit) {
             self.limit = Arc::clone(limit);
         }
-        self.advance_cells(now);
+        self.advance_cells(now)
     }
 
-    fn advance_cells(&mut self, now: CountingTime) {
-        for (rule, cell) in self.limit.rules.iter().zip(self.quotas.all_mut()) {
-            cell.advance(rule, now);
-        }
-        if let Some(burst) = self.limit.bucket {
-            self.burst.advance(burst, now.steady);
-        }
+    fn advance_cells(&mut self, now: CountingTime) -> bool {
+        let has_room = self.quotas.has_room(&self.limit.rules, now);
+        let Some(burst) = self.limit.bucket else { return has_room };
+        self.burst.advance(burst, now.steady);
+        has_room & self.burst.has_room(burst)
     }
 
     /// Returns the first quota without room for one more request, with the longest wait of all such
@@ -148,42 +136,22 @@ impl Counter {
         (wait > 0).then_some(Excess { part: LimitPart::Burst, wait })
     }
 
-    /// Tells whether every quota and the burst have room for one more request.
-    pub(super) fn has_room(&self) -> bool {
-        self.cells().all(|(rule, cell)| cell.total() < rule.most)
-            && self.limit.bucket.is_none_or(|burst| self.burst.wait(burst) == 0)
-    }
-
     /// Counts one request. Returns the quota with the smallest share left.
-    pub(super) fn commit(&mut self) -> Option<Share> {
+    pub(super) fn commit(&mut self, now: CountingTime) -> Share {
         if let Some(burst) = self.limit.bucket {
             self.burst.add(burst);
             self.spent = self.spent.wrapping_add(1);
         }
-        let mut tightest: Option<Share> = None;
-        let cells = self.limit.rules.iter().zip(self.quotas.all_mut());
-        for (position, (rule, cell)) in (0_u8..).zip(cells) {
-            if rule.unit == QuotaUnit::Requests {
-                cell.add(1);
-            }
-            let share = Share::new(position, cell.total(), rule.most);
-            if tightest.is_none_or(|least| share.is_below(least)) {
-                tightest = Some(share);
-            }
-        }
-        tightest
+        self.quotas.count(&self.limit.rules, now)
     }
 
     /// Counts an amount that is known afterwards.
     pub(super) fn charge(&mut self, usage: Usage) {
         for (rule, cell) in self.limit.rules.iter().zip(self.quotas.all_mut()) {
-            let amount = match rule.unit {
-                QuotaUnit::Requests => 0,
-                QuotaUnit::Bandwidth => usage.bandwidth,
-                QuotaUnit::Events => usage.events,
-            };
-            if amount > 0 {
-                cell.add(amount);
+            match rule.unit {
+                QuotaUnit::Requests => {}
+                QuotaUnit::Bandwidth => cell.add(usage.bandwidth),
+                QuotaUnit::Events => cell.add(usage.events),
             }
         }
     }
@@ -192,7 +160,7 @@ impl Counter {
     pub(super) fn absorb(&mut self, counted: Counted) {
         let at = usize::from(counted.quota);
         if let (Some(rule), Some(cell)) = (self.limit.rules.get(at), self.quotas.at_mut(at)) {
-            cell.absorb(rule.window, counted.at, counted.amount);
+            cell.absorb(rule, counted.at, counted.amount);
         }
     }
 
@@ -210,8 +178,8 @@ impl Counter {
 
     /// Returns all present counts, except the burst.
     pub fn counted(&self) -> impl Iterator<Item = Counted> {
-        (0_u8..).zip(self.quotas.all()).flat_map(|(quota, cell)| {
-            cell.counted().into_iter().map(move |(at, amount)| Counted { quota, at, amount })
+        (0_u8..).zip(self.cells()).flat_map(|(quota, (rule, cell))| {
+            cell.counted(rule).into_iter().map(move |(at, amount)| Counted { quota, at, amount })
         })
     }
 
@@ -219,14 +187,8 @@ impl Counter {
         self.limit.quotas.iter().zip(self.cells()).map(move |(quota, (rule, cell))| QuotaLeft {
             quota: *quota,
             left: rule.most.saturating_sub(cell.total()),
-            reset: cell.until_first_leaves(rule, now),
+            reset: cell.until_first_leaves(now),
         })
-    }
-
-    /// Milliseconds until the part of a quota that was used first is available again.
-    pub(super) fn reset(&self, position: u8, now: CountingTime) -> u64 {
-        let of = self.cells().nth(usize::from(position));
-        of.map_or(0, |(rule, cell)| cell.until_first_leaves(rule, now))
     }
 
     /// Requests that may follow at once, where the limit has a burst.

@@ -95,8 +95,8 @@ impl Counters {
                 return judge_one(&mut shard, slot, claim, now);
             }
         } else {
-            let mut locked = self.lock(claims.iter().map(|claim| claim.key));
-            let mut places = locked.find_all(claims);
+            let mut locked = Locked::default();
+            let mut places = locked.lock(&claims.iter().map(|claim| claim.key), |n| self.shard(n));
             if places.iter().all(Option::is_some) {
                 return locked.judge(claims, &mut places, now);
             }
@@ -109,8 +109,10 @@ impl Counters {
     #[cold]
     fn admit_new(&self, claims: &[Claim<'_>], now: CountingTime) -> Result<Passed, Exceeded> {
         let overflows = claims.iter().map(|claim| claim.limit.overflow());
-        let mut locked = self.lock(claims.iter().map(|claim| claim.key).chain(overflows));
-        let mut places = locked.find_all(claims);
+        let all = claims.iter().map(|claim| claim.key).chain(overflows);
+        let mut locked = Locked::default();
+        let mut places = locked.lock(&all, |number| self.shard(number));
+        places.truncate(claims.len());
         let mut made = Places::new();
         for (claim, place) in claims.iter().zip(&mut places).filter(|(_, place)| place.is_none()) {
             *place = Some(self.make(&mut locked, claim, now));
@@ -127,14 +129,14 @@ impl Counters {
 
     /// Tells whether a request would be admitted now, and counts nothing.
     pub fn check(&self, claims: &[Claim<'_>], now: CountingTime) -> Result<(), Exceeded> {
-        let mut locked = self.lock(claims.iter().map(|claim| claim.key));
-        let mut places = locked.find_all(claims);
+        let mut locked = Locked::default();
+        let mut places = locked.lock(&claims.iter().map(|claim| claim.key), |n| self.shard(n));
         locked.weigh(claims, &mut places, now).map(|_| ())
     }
 
     /// Adds the usage of a request, when it is known. It refuses nothing.
     pub fn charge(&self, claim: Claim<'_>, usage: Usage, now: CountingTime) {
-        let mut locked = self.lock([claim.key, claim.limit.overflow()].into_iter());
+        let mut locked = self.lock(&[claim.key, claim.limit.overflow()].into_iter());
         let place = self.find_or_make(&mut locked, &claim, now);
         locked.change(place, |counter| {
             counter.advance(claim.limit, now);
@@ -144,7 +146,7 @@ impl Counters {
 
     /// The state of a claim's quotas, and of its burst, without counting.
     pub fn look(&self, claim: Claim<'_>, now: CountingTime) -> (Vec<QuotaLeft>, Option<u64>) {
-        let mut locked = self.lock([claim.key, claim.limit.overflow()].into_iter());
+        let mut locked = self.lock(&[claim.key, claim.limit.overflow()].into_iter());
         let found = locked.find(claim.key).or_else(|| locked.find(claim.limit.overflow()));
         let mut counter = match found.and_then(|place| locked.counter(place)) {
             Some(counter) => counter.renamed(claim.key),
@@ -157,7 +159,7 @@ impl Counters {
     /// Adds counts of another gateway, or of a file. They lie in the past: the caller corrects
     /// other clocks.
     pub fn absorb(&self, claim: Claim<'_>, counted: &[Counted], now: CountingTime) {
-        let mut locked = self.lock([claim.key, claim.limit.overflow()].into_iter());
+        let mut locked = self.lock(&[claim.key, claim.limit.overflow()].into_iter());
         let place = self.find_or_make(&mut locked, &claim, now);
         locked.change(place, |counter| {
             for counted in counted {
@@ -170,12 +172,12 @@ impl Counters {
     /// Counts a request that others have admitted.
     pub fn record(&self, claims: &[Claim<'_>], now: CountingTime) {
         let all = claims.iter().flat_map(|claim| [claim.key, claim.limit.overflow()]);
-        let mut locked = self.lock(all);
+        let mut locked = self.lock(&all);
         for claim in claims {
             let place = self.find_or_make(&mut locked, claim, now);
             locked.change(place, |counter| {
                 counter.advance(claim.limit, now);
-                counter.commit()
+                counter.commit(now);
             });
         }
     }
@@ -183,7 +185,7 @@ impl Counters {
     /// Takes over the level that a burst has over all gateways, as of the time when `spent`
     /// requests had gone into it here.
     pub fn absorb_burst(&self, claim: Claim<'_>, level: u64, spent: u32, now: CountingTime) {
-        let mut locked = self.lock(std::iter::once(claim.key));
+        let mut locked = self.lock(&std::iter::once(claim.key));
         if let Some(counter) = locked.find(claim.key).and_then(|place| locked.counter(place)) {
             counter.advance(claim.limit, now);
             counter.absorb_burst(level, spent);
@@ -192,7 +194,7 @@ impl Counters {
 
     /// Tells whether a counter is in the table.
     pub fn has(&self, key: CounterKey) -> bool {
-        self.lock(std::iter::once(key)).find(key).is_some()
+        self.lock(&std::iter::once(key)).find(key).is_some()
     }
 
     /// Shows a follower every counter that has changed since the last time.
@@ -221,8 +223,10 @@ impl Counters {
         self.shards.get(usize::from(number)).map(lock)
     }
 
-    fn lock(&self, keys: impl Iterator<Item = CounterKey>) -> Locked<'_> {
-        Locked::new(keys, |number| self.shard(number))
+    fn lock(&self, keys: &(impl Iterator<Item = CounterKey> + Clone)) -> Locked<'_> {
+        let mut locked = Locked::default();
+        locked.lock(keys, |number| self.shard(number));
+        locked
     }
 
     fn find_or_make(&self, locked: &mut Locked<'_>, claim: &Claim<'_>, now: CountingTime) -> Place {

@@ -5,17 +5,19 @@ use std::sync::MutexGuard;
 
 use smallvec::SmallVec;
 
-use crate::limiter::claim::{Claim, Exceeded, Noted, Passed, Tightest};
-use crate::limiter::counter::{Counter, Excess, Share};
+use crate::limiter::claim::{Claim, Exceeded, Noted, Passed};
+use crate::limiter::counter::{Counter, Excess};
 use crate::limiter::key::CounterKey;
 use crate::limiter::limit::ExcessRule;
 use crate::limiter::shard::Shard;
+use crate::limiter::share::Share;
 use crate::limiter::time::CountingTime;
 
 /// Counters of a request that need no allocation: the levels of a call, and some custom policies.
 const INLINE: usize = 8;
 
 /// The locked shards of a request.
+#[derive(Default)]
 pub(super) struct Locked<'t>(SmallVec<[(u16, MutexGuard<'t, Shard>); INLINE]>);
 
 /// A counter in a locked shard.
@@ -30,23 +32,33 @@ pub(super) type Places = SmallVec<[Option<Place>; INLINE]>;
 
 impl<'t> Locked<'t> {
     /// Locks the shards of these keys, in their order: two requests never wait for each other.
-    pub(super) fn new(
-        keys: impl Iterator<Item = CounterKey>,
+    /// Finds the counters of the keys in them. It is done once, when nothing is locked yet.
+    #[inline]
+    pub(super) fn lock(
+        &mut self,
+        keys: &(impl Iterator<Item = CounterKey> + Clone),
         lock: impl Fn(u16) -> Option<MutexGuard<'t, Shard>>,
-    ) -> Self {
-        let mut order: SmallVec<[u16; INLINE]> = SmallVec::new();
-        keys.for_each(|key| order.push(Shard::number(key)));
-        order.sort_unstable();
-        let (mut all, mut last) = (SmallVec::new(), None);
-        for number in order {
-            if last != Some(number)
-                && let Some(guard) = lock(number)
-            {
-                all.push((number, guard));
-            }
-            last = Some(number);
+    ) -> Places {
+        let (mut places, mut next) = (Places::new(), None::<u16>);
+        for key in keys.clone() {
+            places.push(None);
+            next = next.into_iter().chain([Shard::number(key)]).min();
         }
-        Self(all)
+        // a request has few keys, so looking at all of them again costs less than sorting
+        while let Some(number) = next.take() {
+            let Some(shard) = lock(number) else { break };
+            let guard = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+            for (key, place) in keys.clone().zip(&mut places) {
+                let other = Shard::number(key);
+                if other == number {
+                    *place = shard.find(key).map(|slot| Place { guard, slot });
+                } else if other > number && next.is_none_or(|next| other < next) {
+                    next = Some(other);
+                }
+            }
+            self.0.push((number, shard));
+        }
+        places
     }
 
     pub(super) fn find(&self, key: CounterKey) -> Option<Place> {
@@ -55,24 +67,14 @@ impl<'t> Locked<'t> {
         Some(Place { guard: u32::try_from(guard).ok()?, slot })
     }
 
-    pub(super) fn find_all(&self, claims: &[Claim<'_>]) -> Places {
-        let mut places = Places::new();
-        for claim in claims {
-            places.push(self.find(claim.key));
-        }
-        places
-    }
-
     pub(super) fn counter(&mut self, place: Place) -> Option<&mut Counter> {
         self.0.get_mut(place.guard as usize)?.1.counter(place.slot)
     }
 
-    pub(super) fn change<R>(
-        &mut self,
-        place: Place,
-        change: impl FnOnce(&mut Counter) -> R,
-    ) -> Option<R> {
-        self.0.get_mut(place.guard as usize)?.1.change(place.slot, change)
+    pub(super) fn change(&mut self, place: Place, change: impl FnOnce(&mut Counter)) {
+        if let Some((_, shard)) = self.0.get_mut(place.guard as usize) {
+            shard.change(place.slot, change);
+        }
     }
 
     pub(super) fn insert(&mut self, counter: Counter) -> Place {
@@ -102,25 +104,28 @@ impl<'t> Locked<'t> {
         places: &mut [Option<Place>],
         now: CountingTime,
     ) -> Result<Passed, Exceeded> {
-        let noted = self.weigh(claims, places, now)?;
-        let mut tightest: Option<(Share, usize, Place)> = None;
-        for (claim, place) in places.iter().enumerate() {
-            let Some(place) = *place else { continue };
-            let share = self.change(place, Counter::commit).flatten();
-            if let Some(share) = share
-                && tightest.is_none_or(|(least, ..)| share.is_below(least))
-            {
-                tightest = Some((share, claim, place));
+        let mut has_room = true;
+        for (claim, place) in claims.iter().zip(&*places) {
+            if let Some(counter) = place.and_then(|place| self.counter(place)) {
+                has_room &= counter.has_room(claim.limit, now);
             }
         }
-        let tightest = tightest.and_then(|(share, claim, place)| {
-            Some(share.of_claim(claim, self.counter(place)?, now))
-        });
-        Ok(Passed { tightest, noted })
+        let noted = if has_room { None } else { self.weigh(claims, places, now)? };
+        let (mut tightest, mut of) = (Share::NONE, 0);
+        for (claim, place) in places.iter().enumerate() {
+            let Some(Place { guard, slot }) = *place else { continue };
+            let Some((_, shard)) = self.0.get_mut(guard as usize) else { continue };
+            let share = shard.count(slot, now);
+            if share.is_below(&tightest) {
+                (tightest, of) = (share, claim);
+            }
+        }
+        Ok(Passed { tightest: tightest.of_claim(of), noted })
     }
 
     /// Checks all claims; the places of those that are not counted are cleared. A counter that does
     /// not exist has room.
+    #[inline(never)]
     pub(super) fn weigh(
         &mut self,
         claims: &[Claim<'_>],
@@ -131,8 +136,7 @@ impl<'t> Locked<'t> {
         let mut first_noted = None;
         for (claim, (asked, place)) in claims.iter().zip(places).enumerate() {
             let Some(counter) = place.and_then(|place| self.counter(place)) else { continue };
-            counter.advance(asked.limit, now);
-            if counter.has_room() {
+            if counter.has_room(asked.limit, now) {
                 continue;
             }
             let (refusing, noted) = excess(counter, asked.limit.excess, now);
@@ -159,9 +163,8 @@ pub(super) fn judge_one(
     now: CountingTime,
 ) -> Result<Passed, Exceeded> {
     let Some(counter) = shard.counter(slot) else { return Ok(Passed::default()) };
-    counter.advance(claim.limit, now);
     let mut noted = None;
-    if !counter.has_room() {
+    if !counter.has_room(claim.limit, now) {
         let (refusing, excess) = excess(counter, claim.limit.excess, now);
         if let Some(Excess { part, wait }) = refusing {
             return Err(Exceeded { claim: 0, part, wait });
@@ -171,15 +174,7 @@ pub(super) fn judge_one(
             return Ok(Passed { tightest: None, noted });
         }
     }
-    let tightest = shard.change(slot, |counter| Some(counter.commit()?.of_claim(0, counter, now)));
-    Ok(Passed { tightest: tightest.flatten(), noted })
-}
-
-impl Share {
-    fn of_claim(self, claim: usize, counter: &Counter, now: CountingTime) -> Tightest {
-        let Self { position, left, .. } = self;
-        Tightest { claim, position, left, reset: counter.reset(position, now) }
-    }
+    Ok(Passed { tightest: shard.count(slot, now).of_claim(0), noted })
 }
 
 /// The excess that refuses, and the one that is only noted.

@@ -41,6 +41,7 @@ mod locked;
 mod quota_cells;
 pub mod saved;
 mod shard;
+mod share;
 pub mod shared;
 pub mod sliding;
 pub mod time;

@@ -6,6 +6,7 @@ use slab::Slab;
 use crate::limiter::counter::Counter;
 use crate::limiter::key::CounterKey;
 use crate::limiter::limit::Follower;
+use crate::limiter::share::Share;
 use crate::limiter::time::CountingTime;
 
 /// The slab grows by an eighth, not to twice its size: memory is promised for a million counters.
@@ -70,25 +71,36 @@ impl Shard {
         }
     }
 
-    /// Changes a counter, and notes it for its followers.
-    pub(super) fn change<R>(
-        &mut self,
-        slot: u32,
-        change: impl FnOnce(&mut Counter) -> R,
-    ) -> Option<R> {
-        let counter = self.counters.get_mut(index(slot))?;
-        let changed = change(counter);
-        let new = counter.limit().followers.without(counter.listed);
-        if new.is_empty() {
-            return Some(changed);
+    /// Counts one request. Returns the quota with the smallest share left.
+    #[inline]
+    pub(super) fn count(&mut self, slot: u32, now: CountingTime) -> Share {
+        let Some(counter) = self.counters.get_mut(index(slot)) else { return Share::NONE };
+        let share = counter.commit(now);
+        if !counter.unlisted().is_empty() {
+            self.note(slot);
         }
+        share
+    }
+
+    /// Changes a counter, and notes it for its followers.
+    pub(super) fn change(&mut self, slot: u32, change: impl FnOnce(&mut Counter)) {
+        if let Some(counter) = self.counters.get_mut(index(slot)) {
+            change(counter);
+            self.note(slot);
+        }
+    }
+
+    /// Notes a changed counter for the followers that do not have it in their list.
+    #[inline(never)]
+    fn note(&mut self, slot: u32) {
+        let Some(counter) = self.counters.get_mut(index(slot)) else { return };
+        let new = counter.unlisted();
         for follower in Follower::ALL.into_iter().filter(|follower| new.has(*follower)) {
             counter.listed.insert(follower);
             if let Some(list) = self.changed.get_mut(follower.position()) {
                 list.push(slot);
             }
         }
-        Some(changed)
     }
 
     /// Shows a follower the counters that have changed since the last time.

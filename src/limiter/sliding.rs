@@ -1,16 +1,19 @@
 //! A sliding window: a ring of sub-windows, counted conservatively.
 //!
-//! A window is cut into sixteen sub-windows. The ring holds the current one and the sixteen before
+//! A window is cut into sixteen sub-windows. The cell holds the current one and the sixteen before
 //! it, so it covers the whole window at any moment, and up to one sub-window more. Hence never more
 //! than the quota is granted in any window, wherever it begins, and at most a sixteenth of the time
 //! is counted too long.
+//!
+//! Most requests come in the sub-window of the one before. For these the cell holds the moments at
+//! which something changes, so that counting compares and adds, and nothing else.
 
 /// The number of sub-windows in a window: finer ones cost memory, coarser ones grant less at the
 /// edge.
 pub const SUB_WINDOWS: u64 = 16;
 
-/// The sub-windows of the ring: those of a window, and the current one.
-const SLOTS: usize = 17;
+/// The sub-windows before the current one that the cell remembers: a whole window.
+const PAST: usize = 16;
 
 /// A number of requests (32 bits), or of bytes and reported units (64 bits).
 pub(super) trait Tally: Copy + Default {
@@ -39,16 +42,21 @@ impl Tally for u64 {
     }
 }
 
-/// The ring of one window. `length` (milliseconds) is the same in all calls.
+/// The counts of one window. `length` (milliseconds) is the same in all calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct SlidingCell<T> {
-    /// The current sub-window, counted from 1970.
-    head: u64,
+    /// The moment at which the current sub-window ends; 0 before the first one.
+    ends: u64,
+    /// Milliseconds from there until the oldest count is no longer held: of the past, or of the
+    /// current sub-window if the past is empty.
+    stays: u32,
+    /// The count of all sub-windows: what the past does not have of it is the current one's.
     total: T,
-    counts: [T; SLOTS],
+    /// The sub-windows before the current one, each at the place of its number.
+    past: [T; PAST],
 }
 
-/// Returns the number of the sub-window in which a moment lies.
+/// The number of the sub-window in which a moment lies, counted from 1970.
 pub fn sub_window(steady: u64, length: u64) -> u64 {
     let length = length.max(1);
     if let Some(parts) = steady.checked_mul(SUB_WINDOWS) {
@@ -63,25 +71,31 @@ impl<T: Tally> SlidingCell<T> {
     /// Forgets the sub-windows that have left the window. A moment before the latest one counts as
     /// the latest one.
     pub(super) fn advance(&mut self, steady: u64, length: u64) {
-        self.advance_to(sub_window(steady, length));
+        if steady >= self.ends {
+            self.advance_to(sub_window(steady, length), length);
+        }
     }
 
-    fn advance_to(&mut self, now: u64) {
-        if now <= self.head {
+    /// Makes a sub-window the current one. It is not before the one that is.
+    #[inline(never)]
+    fn advance_to(&mut self, now: u64, length: u64) {
+        let before = self.current_number(length);
+        if self.total.get() == 0 || now.saturating_sub(before) > PAST as u64 {
+            let stays = stays(now, now, length);
+            *self = Self { ends: start(now.saturating_add(1), length), stays, ..Self::default() };
             return;
         }
-        if self.total.get() == 0 || now - self.head >= SLOTS as u64 {
-            *self = Self { head: now, ..Self::default() };
-            return;
-        }
-        let mut gone: u64 = 0;
-        for number in self.head + 1..=now {
-            if let Some(count) = self.counts.get_mut(position(number)) {
-                gone = gone.saturating_add(std::mem::take(count).get());
+        let mut count = T::of(self.current());
+        for number in before..now {
+            // the place of the one that has left the window
+            if let Some(place) = self.past.get_mut(position(number)) {
+                let gone = std::mem::replace(place, count);
+                self.total = T::of(self.total().saturating_sub(gone.get()));
             }
+            count = T::default();
         }
-        self.head = now;
-        self.total = T::of(self.total.get().saturating_sub(gone));
+        self.ends = start(now.saturating_add(1), length);
+        self.stays = self.oldest_stays(now, length);
     }
 
     /// The count of the window that ends now, and of up to a sixteenth before it.
@@ -91,87 +105,103 @@ impl<T: Tally> SlidingCell<T> {
 
     /// Counts in the current sub-window.
     pub(super) fn add(&mut self, amount: u64) {
-        self.add_at(self.head, amount);
+        self.total = T::of(self.total.get().saturating_add(amount));
     }
 
-    /// Counts in another sub-window: a count of another gateway, or of a file. One that is older
-    /// than the ring has expired.
-    pub(super) fn absorb(&mut self, number: u64, amount: u64) {
-        self.advance_to(number);
-        self.add_at(number, amount);
-    }
-
-    fn add_at(&mut self, number: u64, amount: u64) {
-        if self.head - number >= SLOTS as u64 {
+    /// Counts in another sub-window: a count of another gateway, or of a file. An older one than
+    /// the cell has is over.
+    pub(super) fn absorb(&mut self, number: u64, amount: u64, length: u64) {
+        if number > self.current_number(length) {
+            self.advance_to(number, length);
+        }
+        let current = self.current_number(length);
+        let age = current.saturating_sub(number);
+        if age > PAST as u64 {
             return;
         }
-        if let Some(count) = self.counts.get_mut(position(number)) {
-            let before = count.get();
-            *count = T::of(before.saturating_add(amount));
-            let added = count.get() - before;
-            self.total = T::of(self.total.get().saturating_add(added));
+        let before = self.total();
+        self.add(amount);
+        if let Some(count) = self.past.get_mut(position(number)).filter(|_| age > 0) {
+            *count = T::of(count.get() + (self.total.get() - before));
+            self.stays = self.oldest_stays(current, length);
         }
     }
 
-    /// Milliseconds until at most `most` are in the ring, if nothing is added.
+    /// Milliseconds until at most `most` are counted, if nothing is added.
     pub(super) fn until_at_most(&self, most: u64, steady: u64, length: u64) -> u64 {
         let mut left = self.total();
         if left <= most {
             return 0;
         }
-        let oldest = self.oldest();
-        let freeing = self.counts_from(oldest).find(|(_, count)| {
+        let freeing = self.counted(length).find(|(_, count)| {
             left = left.saturating_sub(*count);
             left <= most
         });
-        let last = freeing.map_or(self.head, |(number, _)| number);
+        let last = freeing.map_or_else(|| self.current_number(length), |(number, _)| number);
         end_of_stay(last, length).saturating_sub(steady)
     }
 
-    /// Milliseconds until the oldest count leaves the ring; 0 if it is empty.
-    pub(super) fn until_first_leaves(&self, steady: u64, length: u64) -> u64 {
+    /// Milliseconds until the oldest count leaves the window; 0 if there is none.
+    pub(super) fn until_first_leaves(&self, steady: u64) -> u64 {
         if self.total() == 0 {
             return 0;
         }
-        let oldest = self.oldest();
-        let (later, first) = self.counts.split_at_checked(position(oldest)).unwrap_or_default();
-        let counted = |counts: &[T]| counts.iter().position(|count| count.get() > 0);
-        let place = counted(first).or_else(|| Some(first.len() + counted(later)?));
-        let number = oldest + place.unwrap_or_default() as u64;
-        end_of_stay(number, length).saturating_sub(steady)
+        self.ends.saturating_add(self.stays.into()).saturating_sub(steady)
     }
 
-    /// Returns the sub-windows with a count, oldest first.
-    pub(super) fn counted(&self) -> impl Iterator<Item = (u64, u64)> {
-        self.counts_from(self.oldest()).filter(|(_, count)| *count > 0)
+    /// The sub-windows in which something was counted, oldest first.
+    pub(super) fn counted(&self, length: u64) -> impl Iterator<Item = (u64, u64)> {
+        let current = self.current_number(length);
+        self.past(current)
+            .chain(std::iter::once((current, self.current())))
+            .filter(|(_, count)| *count > 0)
     }
 
-    /// The oldest sub-window of the ring.
-    fn oldest(&self) -> u64 {
-        (self.head + 1).saturating_sub(SLOTS as u64)
+    /// The number of the current sub-window.
+    fn current_number(&self, length: u64) -> u64 {
+        sub_window(self.ends.saturating_sub(1), length)
     }
 
-    /// Returns the counts from `oldest`, at most a whole ring before the current sub-window, up to
-    /// the current one.
-    fn counts_from(&self, oldest: u64) -> impl Iterator<Item = (u64, u64)> {
-        // by two slices: a remainder for each of seventeen places would cost more than all else
-        let (later, first) = self.counts.split_at_checked(position(oldest)).unwrap_or_default();
-        let counts = first.iter().chain(later).map(|count| count.get());
-        (oldest..=self.head).zip(counts)
+    /// The count of the current sub-window.
+    fn current(&self) -> u64 {
+        let past = self.past.iter().fold(0, |sum, count| count.get().saturating_add(sum));
+        self.total().saturating_sub(past)
+    }
+
+    /// The sub-windows before the current one, oldest first.
+    fn past(&self, current: u64) -> impl Iterator<Item = (u64, u64)> {
+        (current.saturating_sub(PAST as u64)..current)
+            .map(|number| (number, self.past.get(position(number)).map_or(0, |count| count.get())))
+    }
+
+    fn oldest_stays(&self, current: u64, length: u64) -> u32 {
+        let oldest = self.past(current).find(|(_, count)| *count > 0);
+        stays(oldest.map_or(current, |(number, _)| number), current, length)
     }
 }
 
-/// The place of a sub-window in the ring.
+/// The place of a sub-window among those of the past.
 fn position(number: u64) -> usize {
-    usize::try_from(number % SLOTS as u64).unwrap_or_default()
+    usize::try_from(number % PAST as u64).unwrap_or_default()
 }
 
-/// The moment at which a sub-window leaves the ring.
+/// Milliseconds from the end of the current sub-window until a count of this one is no longer held:
+/// at most a window.
+fn stays(number: u64, current: u64, length: u64) -> u32 {
+    let end = start(current.saturating_add(1), length);
+    u32::try_from(end_of_stay(number, length).saturating_sub(end)).unwrap_or(u32::MAX)
+}
+
+/// The moment from which the counts of a sub-window are no longer held.
 fn end_of_stay(number: u64, length: u64) -> u64 {
-    let slots = number.saturating_add(SLOTS as u64);
-    if let Some(ends) = slots.checked_mul(length) {
-        return ends.div_ceil(SUB_WINDOWS);
+    start(number.saturating_add(1 + PAST as u64), length)
+}
+
+/// The first moment of a sub-window.
+fn start(number: u64, length: u64) -> u64 {
+    if let Some(parts) = number.checked_mul(length) {
+        return parts.div_ceil(SUB_WINDOWS);
     }
-    let ends = u128::from(slots) * u128::from(length);
-    u64::try_from(ends.div_ceil(u128::from(SUB_WINDOWS))).unwrap_or(u64::MAX)
+    let parts = u128::from(number) * u128::from(length);
+    u64::try_from(parts.div_ceil(u128::from(SUB_WINDOWS))).unwrap_or(u64::MAX)
 }

@@ -7,10 +7,10 @@ use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
 use crate::limiter::burst::milliseconds;
-use crate::limiter::counter::Share;
 use crate::limiter::counters::{Exceeded, Noted, Passed, Tightest};
 use crate::limiter::key::CounterKey;
 use crate::limiter::limit::{ExcessRule, Limit, LimitPart};
+use crate::limiter::share::Share;
 use crate::limiter::shared::merge::{Sums, key, lifetime, number};
 use crate::limiter::shared::scripts::{Script, whole};
 use crate::limiter::shared::servers::ScriptCall;
@@ -102,17 +102,17 @@ impl UndecidedRequest {
         parts: &mut impl Iterator<Item = &'v Value>,
     ) -> Result<Option<Tightest>, OtherShape> {
         let mut next = || parts.next().and_then(whole).ok_or(OtherShape);
-        let mut least: Option<(Share, Tightest)> = None;
+        let (mut tightest, mut of) = (Share::NONE, 0);
         for (claim, OwnedClaim { limit, .. }) in self.claims.iter().enumerate() {
             for (position, quota) in (0_u8..).zip(&limit.quotas) {
                 let (total, reset) = (next()?, next()?);
-                let share = Share::new(position, total, quota.most.get());
-                if least.is_none_or(|(least, _)| share.is_below(least)) {
-                    least = Some((share, Tightest { claim, position, left: share.left, reset }));
+                let share = Share::new(position, total, quota.most.get(), reset);
+                if share.is_below(&tightest) {
+                    (tightest, of) = (share, claim);
                 }
             }
         }
-        Ok(least.map(|(_, tightest)| tightest))
+        Ok(tightest.of_claim(of))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Counters against naive models, with a clock that the tests set.
 
 mod bounds;
+mod cells;
 mod levels;
 mod windows;
 
