@@ -296,16 +296,19 @@ impl Exchange {
         let request_id =
             self.head.request_id.as_ref().and_then(|id| id.to_str().ok()).unwrap_or_default();
         let limited = self.limiting();
+        let connection = self.connection();
+        let logged = connection.logged();
         let record = AccessRecord {
             time: self.began,
             request_id,
             trace_id: self.head.trace.as_ref().map(|trace| trace.trace),
             denial: refused.then_some(request_id),
-            remote: self.connection().peer(),
+            remote: connection.peer(),
+            listener: &connection.listener,
+            tls: connection.transport == Transport::Tls,
+            kept_connection: Some(&logged),
             client: self.head.client,
-            listener: &self.connection().listener,
             protocol: self.request.version,
-            tls: self.connection().transport == Transport::Tls,
             method: &self.request.method,
             host: self.host(),
             path: self.path(),

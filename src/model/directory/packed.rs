@@ -19,7 +19,7 @@ use crate::model::provenance::Provenance;
 /// Applications by slot, read-only once it was built.
 #[derive(Debug, Default)]
 pub(super) struct Packed {
-    text: Vec<u8>,
+    text: String,
     applications: Vec<ApplicationRecord>,
     keys: Vec<KeyRecord>,
     subscriptions: Vec<Subscription>,
@@ -300,7 +300,7 @@ impl Packed {
     fn keep(&mut self, text: &str) -> Result<TextRange, Conflict> {
         let start = position(self.text.len())?;
         let length = u16::try_from(text.len()).map_err(|_| Conflict::Full)?;
-        self.text.extend_from_slice(text.as_bytes());
+        self.text.push_str(text);
         Ok(TextRange { start, length })
     }
 
@@ -330,12 +330,10 @@ fn position(length: usize) -> Result<u32, Conflict> {
     u32::try_from(length).map_err(|_| Conflict::Full)
 }
 
-/// Ranges are made by `keep` from whole strings, so they always hold valid UTF-8.
-fn slice(text: &[u8], range: TextRange) -> &str {
+/// Ranges are made by `keep` from whole strings, so they never cut a character.
+fn slice(text: &str, range: TextRange) -> &str {
     let start = range.start as usize;
-    let bytes =
-        text.get(start..start.saturating_add(usize::from(range.length))).unwrap_or_default();
-    std::str::from_utf8(bytes).unwrap_or_default()
+    text.get(start..start.saturating_add(usize::from(range.length))).unwrap_or_default()
 }
 
 #[cfg(test)]

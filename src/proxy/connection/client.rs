@@ -1,6 +1,6 @@
 //! The state of one client connection that its requests and its worker share.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -11,6 +11,7 @@ use crate::model::gateway::Limits;
 use crate::proxy::connection::clock::{ConnectionClock, Overdue, Phase};
 use crate::proxy::connection::continuation::Continuation;
 use crate::proxy::request_origin::OriginCache;
+use crate::telemetry::Fragment;
 
 /// One client connection.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub struct Connection {
     waker: RefCell<Option<Waker>>,
     interim: Arc<Interim>,
     origins: OriginCache,
+    /// The text of the log fields that all its requests share.
+    logged: RefCell<Fragment>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +97,7 @@ impl Connection {
             waker: RefCell::new(None),
             interim: Arc::default(),
             origins: OriginCache::default(),
+            logged: RefCell::default(),
         }
     }
 
@@ -104,6 +108,12 @@ impl Connection {
     /// Notes the client that a trusted balancer tells about.
     pub fn stands_for(&self, client: SocketAddr) {
         self.peer.set(client);
+        self.logged.take();
+    }
+
+    /// The prepared text of `remote` and the other log fields of the connection.
+    pub fn logged(&self) -> Ref<'_, Fragment> {
+        self.logged.borrow()
     }
 
     /// The thumbprint of the client's certificate, where the handshake proved one.

@@ -24,11 +24,13 @@ pub struct AccessRecord<'a> {
     pub denial: Option<&'a str>,
     /// The peer of the connection.
     pub remote: SocketAddr,
+    pub listener: &'a str,
+    pub tls: bool,
+    /// The prepared text of the fields from `remote` to here.
+    pub kept_connection: Option<&'a Fragment>,
     /// The client that trusted proxies name; the peer itself without any.
     pub client: IpAddr,
-    pub listener: &'a str,
     pub protocol: Version,
-    pub tls: bool,
     pub method: &'a Method,
     pub host: &'a str,
     /// The path, in normal form if it has one. A query is cut off.
@@ -55,10 +57,11 @@ pub struct AccessRecord<'a> {
     pub observed: Option<&'static str>,
     /// The operator's word on a refusal.
     pub message: Option<&'a str>,
-    /// The target that was asked, as `host:port`. The throttling policy that refused the request,
-    /// or that let it through although it is beyond.
+    /// The throttling policy that refused the request, or that let it through although it is
+    /// beyond.
     pub policy: Option<&'a str>,
     pub policy_level: Option<&'a str>,
+    /// The target that was asked, as `host:port`.
     pub backend: Option<&'a str>,
     pub duration: Duration,
     pub backend_duration: Option<Duration>,
@@ -135,11 +138,9 @@ impl AccessRecord<'_> {
             line.hexadecimal(name!("trace_id"), &trace.digits());
         }
         line.cut(name!("denial"), self.denial.unwrap_or_default(), MAX_ID_BYTES);
-        line.socket(name!("remote"), self.remote);
+        line.kept(self.kept_connection, |line| self.write_connection(line));
         line.address(name!("client"), self.client);
-        line.text(name!("listener"), self.listener);
         line.word(name!("protocol"), protocol(self.protocol));
-        line.flag(name!("tls"), self.tls);
         line.cut(name!("method"), self.method.as_str(), MAX_METHOD_BYTES);
         line.cut(name!("host"), self.host, MAX_TEXT_BYTES);
         let query = memchr::memchr2(b'?', b'#', self.path.as_bytes());
@@ -148,6 +149,12 @@ impl AccessRecord<'_> {
             self.path.get(..query.unwrap_or(self.path.len())).unwrap_or_default(),
             MAX_PATH_BYTES,
         );
+    }
+
+    fn write_connection(&self, line: &mut LogLine<'_>) {
+        line.socket(name!("remote"), self.remote);
+        line.text(name!("listener"), self.listener);
+        line.flag(name!("tls"), self.tls);
     }
 
     fn write_route(&self, line: &mut LogLine<'_>) {

@@ -24,10 +24,11 @@ fn refused() -> AccessRecord<'static> {
         trace_id: None,
         denial: Some("d-17"),
         remote: "192.0.2.7:4711".parse().unwrap(),
-        client: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9)),
         listener: "https",
-        protocol: Version::HTTP_2,
         tls: true,
+        kept_connection: None,
+        client: IpAddr::V4(Ipv4Addr::new(198, 51, 100, 9)),
+        protocol: Version::HTTP_2,
         method: &Method::GET,
         host: "api.bank.example",
         path: "/accounts/1.0.0/accounts/7",
@@ -125,9 +126,13 @@ fn a_line_of_json_says_what_happened_and_leaves_out_what_is_not_known() {
 #[test]
 fn fields_that_lines_share_are_written_alike_from_the_second_on() {
     for format in [LogFormat::Json, LogFormat::Text] {
-        let (route, caller) = (Fragment::default(), Fragment::default());
-        let sharing =
-            AccessRecord { kept_route: Some(&route), kept_caller: Some(&caller), ..refused() };
+        let [connection, route, caller] = <[Fragment; 3]>::default();
+        let sharing = AccessRecord {
+            kept_connection: Some(&connection),
+            kept_route: Some(&route),
+            kept_caller: Some(&caller),
+            ..refused()
+        };
         let expected = line(format, &refused());
         for _ in 0..3 {
             assert_eq!(line(format, &sharing), expected);

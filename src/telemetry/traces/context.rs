@@ -66,19 +66,12 @@ impl TraceContext {
     /// Writes the header's value.
     pub fn header(&self) -> [u8; LENGTH] {
         let mut value = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        let (trace, span) = (self.trace.digits(), self.span.digits());
-        copy(&mut value, 3, &trace);
-        copy(&mut value, 36, &span);
+        write_digits(&mut value[3..35], self.trace.0);
+        write_digits(&mut value[36..52], self.span.0.into());
         if self.sampled {
-            copy(&mut value, LENGTH - 1, b"1");
+            value[LENGTH - 1] = b'1';
         }
         value
-    }
-}
-
-fn copy(value: &mut [u8; LENGTH], at: usize, digits: &[u8]) {
-    for (to, from) in value.iter_mut().skip(at).zip(digits) {
-        *to = *from;
     }
 }
 
@@ -96,37 +89,56 @@ fn number(field: &[u8], digits: usize) -> Option<u128> {
     })
 }
 
-/// Writes a number as so many lower-case hexadecimal digits.
-fn digits<const N: usize>(number: u128) -> [u8; N] {
-    let mut digits = [b'0'; N];
-    for (digit, place) in digits.iter_mut().rev().zip(0_u32..) {
-        let four = usize::try_from((number >> (place * 4)) & 0xF).unwrap_or_default();
-        *digit = b"0123456789abcdef".get(four).copied().unwrap_or(b'0');
+/// Writes a number as lower-case hexadecimal digits, all eight at once.
+fn eight_digits(number: u32) -> [u8; 8] {
+    // each half byte moves into a byte of its own
+    let mut halves = u64::from(number);
+    halves = (halves | halves << 16) & 0x0000_FFFF_0000_FFFF;
+    halves = (halves | halves << 8) & 0x00FF_00FF_00FF_00FF;
+    halves = (halves | halves << 4) & 0x0F0F_0F0F_0F0F_0F0F;
+    // 1 in each byte that is 10 or more, hence a letter: the letters begin 39 after the figure 9
+    let letters = (halves.wrapping_add(0x0606_0606_0606_0606) >> 4) & 0x0101_0101_0101_0101;
+    let figures = halves.wrapping_add(0x3030_3030_3030_3030);
+    figures.wrapping_add(letters.wrapping_mul(39)).to_be_bytes()
+}
+
+/// Writes a number's last digits, as many as there is room for.
+fn write_digits(digits: &mut [u8], number: u128) {
+    for (place, eight) in digits.rchunks_exact_mut(8).zip(0_u32..) {
+        let low = (number >> (eight * u32::BITS)) & u128::from(u32::MAX);
+        place.copy_from_slice(&eight_digits(u32::try_from(low).unwrap_or_default()));
     }
-    digits
 }
 
 impl TraceId {
     pub(in crate::telemetry) fn digits(self) -> [u8; 32] {
-        digits(self.0)
+        let mut digits = [0; 32];
+        write_digits(&mut digits, self.0);
+        digits
     }
 }
 
 impl SpanId {
     fn digits(self) -> [u8; 16] {
-        digits(self.0.into())
+        let mut digits = [0; 16];
+        write_digits(&mut digits, self.0.into());
+        digits
     }
+}
+
+fn show(digits: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str(std::str::from_utf8(digits).unwrap_or_default())
 }
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        show(&self.digits(), f)
     }
 }
 
 impl fmt::Display for SpanId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
+        show(&self.digits(), f)
     }
 }
 

@@ -78,7 +78,7 @@ pub fn rejected_spans(answer: &[u8]) -> usize {
 }
 
 fn spans(exchange: &ExchangeSpans) -> Vec<Span<'_>> {
-    let began = u128::from(exchange.began.0).saturating_mul(1_000_000);
+    let began = exchange.began.0.saturating_mul(1_000_000);
     let server = &exchange.server;
     let mut spans = vec![server_span(exchange, server, began)];
     spans.extend(exchange.waits.iter().map(|wait| wait_span(exchange, wait, began)));
@@ -86,7 +86,7 @@ fn spans(exchange: &ExchangeSpans) -> Vec<Span<'_>> {
     spans
 }
 
-fn server_span<'e>(exchange: &ExchangeSpans, server: &'e ServerSpan, began: u128) -> Span<'e> {
+fn server_span<'e>(exchange: &ExchangeSpans, server: &'e ServerSpan, began: u64) -> Span<'e> {
     let mut attributes = method(Attributes::default(), &server.method)
         .text("url.scheme", if server.tls { "https" } else { "http" })
         .text("url.path", &server.path)
@@ -140,7 +140,7 @@ fn error_type<'e>(attributes: Attributes<'e>, server: &ServerSpan) -> Attributes
     }
 }
 
-fn wait_span<'e>(exchange: &ExchangeSpans, wait: &'e ChildSpan, began: u128) -> Span<'e> {
+fn wait_span<'e>(exchange: &ExchangeSpans, wait: &'e ChildSpan, began: u64) -> Span<'e> {
     let mut attributes = Attributes::default();
     if let Some(key_manager) = &wait.key_manager {
         attributes = attributes.text("portcullis.key_manager", key_manager);
@@ -156,7 +156,7 @@ fn wait_span<'e>(exchange: &ExchangeSpans, wait: &'e ChildSpan, began: u128) -> 
     .with(attributes, wait.failed)
 }
 
-fn client_span<'e>(exchange: &'e ExchangeSpans, backend: &'e ClientSpan, began: u128) -> Span<'e> {
+fn client_span<'e>(exchange: &'e ExchangeSpans, backend: &'e ClientSpan, began: u64) -> Span<'e> {
     let server = &exchange.server;
     let mut attributes = method(Attributes::default(), &server.method);
     let target = backend.target.as_deref().unwrap_or_default();
@@ -249,8 +249,10 @@ struct Span<'e> {
     flags: u32,
     name: String,
     kind: u8,
-    start_time_unix_nano: String,
-    end_time_unix_nano: String,
+    #[serde(serialize_with = "as_text")]
+    start_time_unix_nano: u64,
+    #[serde(serialize_with = "as_text")]
+    end_time_unix_nano: u64,
     attributes: Attributes<'e>,
     status: Status,
 }
@@ -278,8 +280,8 @@ enum Value<'e> {
     Text(&'e str),
     #[serde(rename = "stringValue")]
     Owned(String),
-    #[serde(rename = "intValue")]
-    Number(String),
+    #[serde(rename = "intValue", serialize_with = "as_text")]
+    Number(u64),
 }
 
 impl<'e> Span<'e> {
@@ -290,10 +292,10 @@ impl<'e> Span<'e> {
         id: SpanId,
         name: String,
         kind: u8,
-        times: (u128, Duration, Duration),
+        times: (u64, Duration, Duration),
     ) -> Self {
         let (began, started, duration) = times;
-        let start = began.saturating_add(started.as_nanos());
+        let start = began.saturating_add(nanoseconds(started));
         Self {
             trace_id: exchange.trace,
             id,
@@ -301,8 +303,8 @@ impl<'e> Span<'e> {
             flags: LOCAL_PARENT,
             name,
             kind,
-            start_time_unix_nano: start.to_string(),
-            end_time_unix_nano: start.saturating_add(duration.as_nanos()).to_string(),
+            start_time_unix_nano: start,
+            end_time_unix_nano: start.saturating_add(nanoseconds(duration)),
             attributes: Attributes::default(),
             status: Status::default(),
         }
@@ -326,9 +328,20 @@ impl<'e> Attributes<'e> {
     }
 
     fn number(mut self, key: &'static str, value: u64) -> Self {
-        self.0.push(Attribute { key, value: Value::Number(value.to_string()) });
+        self.0.push(Attribute { key, value: Value::Number(value) });
         self
     }
+}
+
+/// Nanoseconds since 1970 fit 64 bits until the year 2554.
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Writes a 64-bit number as a string: JSON's own numbers lose digits.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference to the field")]
+fn as_text<S: serde::Serializer>(number: &u64, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(itoa::Buffer::new().format(*number))
 }
 
 fn shown<I: std::fmt::Display, S: serde::Serializer>(id: &I, to: S) -> Result<S::Ok, S::Error> {

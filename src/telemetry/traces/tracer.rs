@@ -94,7 +94,8 @@ impl Tracer {
     /// holds; without one, the ids decide.
     pub fn begin(&self, client: Option<TraceContext>) -> ExchangeTrace {
         let trace = client.map_or_else(|| TraceId::random(self.bits()), |client| client.trace);
-        let own = OwnSpans { server: self.span(), backend: self.span(), waits: Vec::new() };
+        let (server, backend) = self.spans();
+        let own = OwnSpans { server, backend, waits: Vec::new() };
         ExchangeTrace {
             trace,
             parent: client.map(|client| client.span),
@@ -111,8 +112,14 @@ impl Tracer {
 
     /// Makes the id of a span.
     pub fn span(&self) -> SpanId {
+        self.spans().0
+    }
+
+    /// Makes the ids of two spans at once.
+    fn spans(&self) -> (SpanId, SpanId) {
         let bits = self.bits();
-        SpanId::random(u64::try_from(bits >> 64).unwrap_or_default())
+        let half = |bits: u128| SpanId::random(u64::try_from(bits).unwrap_or_default());
+        (half(bits >> u64::BITS), half(bits & u128::from(u64::MAX)))
     }
 
     /// Keeps a finished exchange.
