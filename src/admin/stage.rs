@@ -1,6 +1,7 @@
 //! The API over a store of its own, without a listener: for tests of its rooms.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use argon2::password_hash::{PasswordHasher, SaltString};
@@ -25,11 +26,12 @@ use crate::model::clock::{Clock, UnixSeconds};
 use crate::model::gateway::{ManagementUser, PortalSettings, UserRole};
 use crate::model::secret::Secret;
 use crate::sign_in::PasswordChecks;
-use crate::store::SqliteStore;
+use crate::store::{SqliteStore, StoreKeys};
 
 /// The API, with a publisher that agrees to everything.
 pub(super) struct ApiStage {
     router: Router,
+    clock: Arc<StageClock>,
     _folder: tempfile::TempDir,
     _publisher: JoinSet<()>,
 }
@@ -43,17 +45,22 @@ pub(super) struct ApiAnswer {
 }
 
 #[derive(Debug)]
-struct StageClock;
+struct StageClock(AtomicU64);
 
 impl Clock for StageClock {
     fn now(&self) -> UnixSeconds {
-        UnixSeconds(1_700_000_000)
+        UnixSeconds(self.0.load(Ordering::Relaxed))
     }
 }
 
 impl ApiStage {
     /// Users of the file are one of each role, with the role's name and the password "secret".
     pub(super) fn new(portal: PortalSettings) -> Self {
+        Self::sealing(portal, StoreKeys::default())
+    }
+
+    /// The same, with keys of the store's secrets.
+    pub(super) fn sealing(portal: PortalSettings, keys: StoreKeys) -> Self {
         let hash = hash("secret");
         let users = UserRole::NAMES.iter().map(|role| ManagementUser {
             name: (*role).to_owned(),
@@ -61,12 +68,17 @@ impl ApiStage {
             roles: UserRole::named(role).into_iter().collect(),
             groups: Vec::new(),
         });
-        Self::of(users.collect(), portal)
+        Self::with_keys(users.collect(), portal, keys)
     }
 
     pub(super) fn of(users: Vec<ManagementUser>, portal: PortalSettings) -> Self {
+        Self::with_keys(users, portal, StoreKeys::default())
+    }
+
+    fn with_keys(users: Vec<ManagementUser>, portal: PortalSettings, keys: StoreKeys) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let clock: Arc<dyn Clock> = Arc::new(StageClock);
+        let seconds = Arc::new(StageClock(AtomicU64::new(1_700_000_000)));
+        let clock: Arc<dyn Clock> = Arc::<StageClock>::clone(&seconds);
         let store = SqliteStore::open(&folder.path().join("test.db"), Arc::clone(&clock)).unwrap();
         let (live, mut asked) = mpsc::channel(4);
         let mut publisher = JoinSet::new();
@@ -87,8 +99,14 @@ impl ApiStage {
         let passwords = Arc::new(PasswordChecks::new(clock, Arc::default()));
         let access = ApiAccess::new(users.into(), passwords);
         let catalog = Catalog::new(Arc::new(store), declared, live);
-        let admin = Admin::new(catalog, access, Arc::default());
-        Self { router: router(&Arc::new(admin)), _folder: folder, _publisher: publisher }
+        let admin = Admin::new(catalog, access, Arc::new(keys));
+        let router = router(&Arc::new(admin));
+        Self { router, clock: seconds, _folder: folder, _publisher: publisher }
+    }
+
+    /// Lets a second pass.
+    pub(super) fn clock_moves(&self) {
+        self.clock.0.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) async fn call(

@@ -32,6 +32,7 @@ pub struct Admin {
 impl Admin {
     pub fn new(catalog: Catalog, access: ApiAccess, keys: Arc<StoreKeys>) -> Self {
         let errands = Arc::new(Errands::new(Arc::default()));
+        let access = access.sealing(&keys);
         Self { catalog, access, keys, statistics: None, snapshots: None, errands }
     }
 

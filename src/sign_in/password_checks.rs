@@ -109,6 +109,11 @@ impl PasswordChecks {
         self.clock.now()
     }
 
+    /// Milliseconds since 1970.
+    pub fn milliseconds(&self) -> u64 {
+        self.clock.milliseconds()
+    }
+
     pub fn moment(&self) -> Moment {
         self.clock.moment()
     }

@@ -15,6 +15,8 @@ pub enum Kind {
     User,
     /// A client of the management API itself, registered by a command line tool.
     ManagementClient,
+    /// A token of the management API that ended before it expired.
+    EndedToken,
     /// An API's OpenAPI document. Its id is the API's.
     Definition,
     /// A revision of an API, as WSO2's scripts ask for one.
@@ -24,7 +26,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::KeyManager,
         Self::Api,
         Self::ThrottlingPolicy,
@@ -34,6 +36,7 @@ impl Kind {
         Self::Subscription,
         Self::User,
         Self::ManagementClient,
+        Self::EndedToken,
         Self::Definition,
         Self::ApiRevision,
         Self::Scope,
@@ -50,6 +53,7 @@ impl Kind {
             Self::Subscription => "subscription",
             Self::User => "user",
             Self::ManagementClient => "management_client",
+            Self::EndedToken => "ended_token",
             Self::Definition => "definition",
             Self::ApiRevision => "api_revision",
             Self::Scope => "scope",

@@ -70,13 +70,7 @@ impl StoreKeys {
     /// Encrypts a secret into the object that stands for it in a document.
     pub fn seal(&self, place: SecretPlace<'_>, secret: &Secret) -> Result<Value, StoreError> {
         let key = self.current.as_ref().ok_or(StoreError::NoEncryptionKey)?;
-        let mut data = secret.reveal().as_bytes().to_vec();
-        let nonce = key
-            .key
-            .seal_in_place_append_tag(Aad::from(bound_to(place)), &mut data)
-            .map_err(|_| StoreError::Unreadable("a secret cannot be encrypted".to_owned()))?;
-        let mut whole = nonce.as_ref().to_vec();
-        whole.append(&mut data);
+        let whole = key.seal(bound_to(place), secret.reveal().as_bytes().to_vec())?;
         let text = format!("{VERSION}.{}.{}", key.name, STANDARD_NO_PAD.encode(whole));
         Ok(Value::Object(Map::from_iter([(SEALED.to_owned(), Value::String(text))])))
     }
@@ -95,19 +89,24 @@ impl StoreKeys {
                  `store.previous_encryption_keys`"
             ))
         })?;
-        let mut whole = STANDARD_NO_PAD.decode(data).map_err(|_| bad("its base64 is damaged"))?;
+        let whole = STANDARD_NO_PAD.decode(data).map_err(|_| bad("its base64 is damaged"))?;
         let damaged = || bad("it is damaged, or was made for another object or field");
-        if whole.len() < NONCE_LEN {
-            return Err(damaged());
-        }
-        let mut rest = whole.split_off(NONCE_LEN);
-        let nonce = Nonce::try_assume_unique_for_key(&whole).map_err(|_| damaged())?;
-        let plain = key
-            .key
-            .open_in_place(nonce, Aad::from(bound_to(place)), &mut rest)
-            .map_err(|_| damaged())?;
-        let plain = String::from_utf8(plain.to_vec()).map_err(|_| damaged())?;
-        Ok(Secret::new(plain))
+        let plain = key.open(bound_to(place), whole).ok_or_else(damaged)?;
+        Ok(Secret::new(String::from_utf8(plain).map_err(|_| damaged())?))
+    }
+
+    /// Encrypts what no document keeps, for one purpose: `KEY.DATA`.
+    pub fn seal_bytes(&self, purpose: &str, data: Vec<u8>) -> Result<String, StoreError> {
+        let key = self.current.as_ref().ok_or(StoreError::NoEncryptionKey)?;
+        let whole = key.seal(meant_for(purpose), data)?;
+        Ok(format!("{}.{}", key.name, URL_SAFE_NO_PAD.encode(whole)))
+    }
+
+    /// Decrypts what [`StoreKeys::seal_bytes`] made for this purpose, with this or a former key.
+    pub fn open_bytes(&self, purpose: &str, sealed: &str) -> Option<Vec<u8>> {
+        let (name, data) = sealed.split_once('.')?;
+        let whole = URL_SAFE_NO_PAD.decode(data).ok()?;
+        self.named(name)?.open(meant_for(purpose), whole)
     }
 
     /// Encrypts the secrets of a record again that are not under the current key, and returns how
@@ -163,6 +162,28 @@ impl NamedKey {
     }
 }
 
+impl NamedKey {
+    /// Returns the nonce with the ciphertext.
+    fn seal(&self, bound_to: Vec<u8>, mut data: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+        let nonce = self
+            .key
+            .seal_in_place_append_tag(Aad::from(bound_to), &mut data)
+            .map_err(|_| StoreError::Unreadable("a secret cannot be encrypted".to_owned()))?;
+        let mut whole = nonce.as_ref().to_vec();
+        whole.append(&mut data);
+        Ok(whole)
+    }
+
+    fn open(&self, bound_to: Vec<u8>, mut whole: Vec<u8>) -> Option<Vec<u8>> {
+        if whole.len() < NONCE_LEN {
+            return None;
+        }
+        let mut rest = whole.split_off(NONCE_LEN);
+        let nonce = Nonce::try_assume_unique_for_key(&whole).ok()?;
+        self.key.open_in_place(nonce, Aad::from(bound_to), &mut rest).ok().map(|own| own.to_vec())
+    }
+}
+
 /// Tells whether a value of a document is a sealed secret.
 pub fn is_sealed(value: &Value) -> bool {
     sealed_text(value).is_some()
@@ -194,6 +215,11 @@ fn parts(text: &str) -> Option<(&str, &str)> {
 fn bound_to(place: SecretPlace<'_>) -> Vec<u8> {
     // neither a kind nor an id has a line end, so no two places have the same bytes
     format!("{VERSION}\n{}\n{}\n{}", place.kind.as_str(), place.id, place.field).into_bytes()
+}
+
+/// The same for what stands in no document. The secrets of documents begin with their version.
+fn meant_for(purpose: &str) -> Vec<u8> {
+    format!("for\n{purpose}").into_bytes()
 }
 
 #[cfg(test)]

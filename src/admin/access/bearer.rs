@@ -7,7 +7,8 @@ use http::{HeaderValue, StatusCode};
 
 use crate::admin::access::ApiAccess;
 use crate::admin::access::scopes::scopes_of;
-use crate::admin::access::tokens::ApiTokenKind;
+use crate::admin::access::token::{ApiTokenKind, TokenGrant};
+use crate::admin::access::tokens::ShownToken;
 use crate::admin::caller::{Caller, CallerScopes};
 use crate::admin::catalog::Catalog;
 use crate::admin::refused::Refused;
@@ -25,13 +26,16 @@ impl ApiAccess {
     ) -> Result<Caller, Refused> {
         let token = field.to_str().ok().and_then(|field| field.split_once(' '));
         let token = token.map(|(_, token)| token.trim()).unwrap_or_default();
-        let own = self.own_token(catalog, token, peer).await?;
-        let judged = match (own, &self.foreign) {
-            (Some(caller), _) => Ok(caller),
-            (None, Some(foreign)) => {
+        let kind = ApiTokenKind::Access;
+        let shown = self.tokens.find(catalog, token, kind, self.token_time()).await?;
+        let judged = match (shown, &self.foreign) {
+            (ShownToken::Good(grant), _) => {
+                self.user_of(catalog, grant, peer).await?.ok_or_else(invalid_token)
+            }
+            (ShownToken::Unknown, Some(foreign)) => {
                 Box::pin(foreign.caller(token, parts, peer, &self.passwords)).await
             }
-            (None, None) => Err(invalid_token()),
+            (ShownToken::Ended | ShownToken::Unknown, _) => Err(invalid_token()),
         };
         match &judged {
             Ok(_) => self.passwords.succeeded(),
@@ -42,16 +46,12 @@ impl ApiAccess {
 
     /// Finds the user of a token that the gateway issued. The user is looked up anew: one that is
     /// gone, disabled, or has another password has no token any more.
-    async fn own_token(
+    async fn user_of(
         &self,
         catalog: &Catalog,
-        token: &str,
+        grant: TokenGrant,
         peer: IpAddr,
     ) -> Result<Option<Caller>, Refused> {
-        let Some(grant) = self.tokens.find(token, ApiTokenKind::Access, self.passwords.moment())
-        else {
-            return Ok(None);
-        };
         let Some(user) = self.find(catalog, &grant.user).await? else { return Ok(None) };
         if user.stamp() != grant.stamp {
             return Ok(None);

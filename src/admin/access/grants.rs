@@ -3,6 +3,7 @@
 //! A token has those of the scopes asked for that its user holds, as in WSO2's product; the user's
 //! roles are asked again with each call.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -16,13 +17,15 @@ use crate::admin::access::anonymous::Anonymous;
 use crate::admin::access::client::{ApiClient, authenticated};
 use crate::admin::access::form::FormParameters;
 use crate::admin::access::scopes::scopes_of;
+use crate::admin::access::token::{ACCESS_LIFETIME, ApiTokenKind, TokenGrant};
 use crate::admin::access::token_refused::TokenRefused;
-use crate::admin::access::tokens::{ACCESS_LIFETIME, ApiTokenKind, TokenGrant};
+use crate::admin::access::tokens::ShownToken;
 use crate::admin::access::user::ApiUser;
 use crate::admin::state::Admin;
 use crate::model::BasicCredentials;
 use crate::model::secret::Secret;
 use crate::sign_in::PasswordTurn;
+use crate::store::Author;
 
 /// Scripts write a user as `admin@carbon.super`; there is one tenant here.
 const TENANT: &str = "@carbon.super";
@@ -50,7 +53,7 @@ pub(super) async fn token(
         }
         "refresh_token" => {
             client.may(grant)?;
-            by_refresh_token(&admin, &client, &form).await?
+            by_refresh_token(&admin, &client, &form, peer).await?
         }
         _ => {
             return Err(TokenRefused::new(
@@ -73,7 +76,9 @@ pub(super) async fn revoke(
     let form = FormParameters::read(&headers, &body)?;
     let token = form.needed("token")?;
     let (client, _) = authenticated(&admin, peer, &headers, &form).await?;
-    admin.access.tokens.end(token, &client.id);
+    let ending = (client.id.as_str(), author(&client, peer));
+    let now = admin.access.token_time();
+    admin.access.tokens.end(&admin.catalog, token, ending, now).await?;
     Ok(StatusCode::OK)
 }
 
@@ -101,14 +106,21 @@ async fn by_refresh_token(
     admin: &Admin,
     client: &ApiClient,
     form: &FormParameters,
+    peer: IpAddr,
 ) -> Result<Response, TokenRefused> {
     let token = form.needed("refresh_token")?;
     let ended = || TokenRefused::grant("the refresh token is unknown, or has ended");
-    let tokens = &admin.access.tokens;
-    let grant = tokens.find(token, ApiTokenKind::Refresh, admin.access.passwords.moment());
-    let grant = grant.filter(|grant| grant.client == client.id).ok_or_else(ended)?;
-    // it is good for one use
-    tokens.end(token, &client.id);
+    let (tokens, now) = (&admin.access.tokens, admin.access.token_time());
+    let shown = tokens.find(&admin.catalog, token, ApiTokenKind::Refresh, now).await?;
+    let ShownToken::Good(grant) = shown else { return Err(ended()) };
+    if grant.client != client.id {
+        return Err(ended());
+    }
+    // it is good for one use, whichever gateway is asked
+    let ending = (client.id.as_str(), author(client, peer));
+    if !tokens.end(&admin.catalog, token, ending, now).await? {
+        return Err(ended());
+    }
     let user = admin.access.find(&admin.catalog, &grant.user).await?.ok_or_else(ended)?;
     if user.stamp() != grant.stamp {
         return Err(ended());
@@ -120,6 +132,11 @@ async fn by_refresh_token(
         .filter(|scope| narrower.as_ref().is_none_or(|asked| asked.contains(scope)))
         .collect::<Vec<_>>();
     granted(admin, client, &user, &scopes, refresh_of(client))
+}
+
+/// Returns the author of a token's end: the user who registered the client.
+fn author(client: &ApiClient, peer: IpAddr) -> Author {
+    Author { name: client.owner.clone(), address: Some(peer) }
 }
 
 fn refresh_of(client: &ApiClient) -> WithRefresh {
@@ -150,7 +167,7 @@ fn granted(
             client: client.id.clone(),
             scopes: scopes.clone(),
         };
-        let issued = admin.access.tokens.issue(grant, kind, admin.access.passwords.moment());
+        let issued = admin.access.tokens.issue(grant, kind, admin.access.token_time());
         issued.ok_or_else(|| TokenRefused::server("no token could be made"))
     };
     let mut answer = json!({

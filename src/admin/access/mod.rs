@@ -4,19 +4,25 @@
 //! WSO2's scopes it has. The files: [`scopes`] (the scopes of each role), [`user`] (a user as it is
 //! kept), [`password`] (HTTP Basic), [`bearer`] (tokens), [`anonymous`] (calls without
 //! credentials). WSO2's command line tool registers a client ([`registration`], [`client`]) and
-//! gets tokens of the gateway's own ([`grants`], [`tokens`], [`token_refused`], [`form`]).
+//! gets tokens of the gateway's own ([`grants`], [`token_refused`], [`form`], [`token`],
+//! [`tokens`]), which every gateway of a fleet knows ([`sealed_tokens`], [`ended_tokens`]) or this
+//! process alone ([`process_tokens`]).
 
 mod anonymous;
 mod bearer;
 mod client;
+mod ended_tokens;
 mod foreign;
 mod form;
 mod grants;
 mod password;
+mod process_tokens;
 mod registration;
 mod scopes;
+mod sealed_tokens;
 #[cfg(test)]
 mod tests;
+mod token;
 mod token_refused;
 mod tokens;
 mod user;
@@ -34,6 +40,7 @@ pub use foreign::ForeignTokens;
 pub(super) use password::refused;
 pub(super) use user::{DISABLED, GROUPS, PASSWORD_HASH, ROLES, has_name};
 
+use crate::admin::access::token::TokenTime;
 use crate::admin::access::tokens::ApiTokens;
 use crate::admin::caller::Caller;
 use crate::admin::catalog::Catalog;
@@ -42,6 +49,7 @@ use crate::admin::state::Admin;
 use crate::model::clock::UnixSeconds;
 use crate::model::gateway::ManagementUser;
 use crate::sign_in::{PasswordChecks, same_origin};
+use crate::store::StoreKeys;
 
 /// The ways to sign in.
 #[derive(Debug)]
@@ -68,6 +76,11 @@ impl ApiAccess {
         Self { users, passwords, tokens, foreign: None }
     }
 
+    /// Makes tokens that every gateway with these keys knows, if there are any.
+    pub(super) fn sealing(self, keys: &Arc<StoreKeys>) -> Self {
+        Self { tokens: self.tokens.sealing(Arc::clone(keys)), ..self }
+    }
+
     /// Accepts tokens of a key manager too.
     #[must_use]
     pub fn accepting(self, foreign: Option<ForeignTokens>) -> Self {
@@ -77,6 +90,10 @@ impl ApiAccess {
     /// The time, by the clock that everything else here is judged by.
     pub(super) fn now(&self) -> UnixSeconds {
         self.passwords.now()
+    }
+
+    fn token_time(&self) -> TokenTime {
+        TokenTime { moment: self.passwords.moment(), wall: self.passwords.milliseconds() }
     }
 
     /// Refuses calls of other sites' pages, and every call if there is no user.

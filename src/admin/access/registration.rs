@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::admin::access::client::{CALLBACK, CLIENT_NAME, GRANTS, SECRET_HASH, kept_secret};
-use crate::admin::access::tokens::random_text;
+use crate::admin::access::token::random_text;
 use crate::admin::body::JsonBody;
 use crate::admin::caller::Caller;
 use crate::admin::refused::Refused;

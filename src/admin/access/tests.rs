@@ -5,6 +5,9 @@ use serde_json::{Value, json};
 
 use crate::admin::stage::{ApiAnswer, ApiStage, basic};
 use crate::model::gateway::PortalSettings;
+use crate::model::secret::SecretKey;
+use crate::model::store::{StoreLocation, StoreSettings};
+use crate::store::StoreKeys;
 
 const REGISTER: &str = "POST /client-registration/v0.17/register";
 const USERS: &str = "GET /api/portcullis/v1/users";
@@ -12,6 +15,18 @@ const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded")
 
 fn stage() -> ApiStage {
     ApiStage::new(PortalSettings::default())
+}
+
+/// A gateway whose tokens hold in a fleet.
+fn sealing_stage() -> ApiStage {
+    let settings = StoreSettings {
+        location: StoreLocation::None,
+        state_dir: std::path::PathBuf::new(),
+        poll_interval: std::time::Duration::from_secs(1),
+        encryption_key: Some(SecretKey::new([1; 32])),
+        previous_encryption_keys: Vec::new(),
+    };
+    ApiStage::sealing(PortalSettings::default(), StoreKeys::new(&settings).unwrap())
 }
 
 /// Registers a client of a user and returns its credentials.
@@ -39,34 +54,39 @@ async fn with_token(stage: &ApiStage, answer: &ApiAnswer, line: &str) -> ApiAnsw
 
 #[tokio::test]
 async fn a_command_line_tool_logs_in() {
-    let stage = stage();
-    let tool = client(&stage, "admin").await;
+    for stage in [stage(), sealing_stage()] {
+        log_in(&stage).await;
+    }
+}
+
+async fn log_in(stage: &ApiStage) {
+    let tool = client(stage, "admin").await;
     let form = "grant_type=password&username=admin@carbon.super&password=secret\
                 &scope=apim:admin+apim:unheard_of+openid";
-    let first = token(&stage, &tool, form).await;
+    let first = token(stage, &tool, form).await;
     assert_eq!(first.status, 200, "{first:?}");
     assert_eq!(
         (&first.body["scope"], &first.body["expires_in"]),
         (&json!("apim:admin"), &json!(3600))
     );
-    assert_eq!(with_token(&stage, &first, USERS).await.status, 200);
+    assert_eq!(with_token(stage, &first, USERS).await.status, 200);
     let refresh = first.body["refresh_token"].as_str().unwrap();
     let form = format!("grant_type=refresh_token&refresh_token={refresh}");
-    let second = token(&stage, &tool, &form).await;
-    assert_eq!(with_token(&stage, &second, USERS).await.status, 200);
-    let again = token(&stage, &tool, &form).await;
+    let second = token(stage, &tool, &form).await;
+    assert_eq!(with_token(stage, &second, USERS).await.status, 200);
+    let again = token(stage, &tool, &form).await;
     assert_eq!((again.status.as_u16(), &again.body["error"]), (400, &json!("invalid_grant")));
     let used = second.body["access_token"].as_str().unwrap();
     let headers = [("authorization", tool.as_str()), FORM];
     let ended = stage.call("POST /oauth2/revoke", &headers, format!("token={used}")).await;
     assert_eq!(ended.status, 200);
-    let answer = with_token(&stage, &second, USERS).await;
+    let answer = with_token(stage, &second, USERS).await;
     assert_eq!(answer.status, 401);
     let challenge = answer.headers[header::WWW_AUTHENTICATE].to_str().unwrap();
     assert!(challenge.starts_with("Bearer") && challenge.contains("invalid_token"), "{challenge}");
     let refresh_as_access = json!({ "access_token": second.body["refresh_token"] });
     let refresh = ApiAnswer { body: refresh_as_access, ..second };
-    assert_eq!(with_token(&stage, &refresh, USERS).await.status, 401);
+    assert_eq!(with_token(stage, &refresh, USERS).await.status, 401);
 }
 
 #[tokio::test]
@@ -152,4 +172,26 @@ async fn a_user_keeps_a_bounded_number_of_clients() {
     assert_eq!(token(&stage, &first, form).await.status, 401, "it made room");
     let of_another = client(&stage, "developer").await;
     assert_eq!(token(&stage, &of_another, form).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_user_who_ends_many_tokens_loses_the_older_ones_and_gets_new_ones() {
+    let stage = sealing_stage();
+    let tool = client(&stage, "admin").await;
+    let form = "grant_type=password&username=admin&password=secret&scope=apim:admin";
+    let first = token(&stage, &tool, form).await;
+    let mut latest = token(&stage, &tool, form).await;
+    // one more than a user has notes, and one that stands for all
+    for _ in 0..257 {
+        let refresh = latest.body["refresh_token"].as_str().unwrap();
+        let form = format!("grant_type=refresh_token&refresh_token={refresh}");
+        stage.clock_moves();
+        latest = token(&stage, &tool, &form).await;
+        assert_eq!(latest.status, 200, "{latest:?}");
+    }
+    assert_eq!(with_token(&stage, &first, USERS).await.status, 401);
+    assert_eq!(with_token(&stage, &latest, USERS).await.status, 200);
+    let refresh = latest.body["refresh_token"].as_str().unwrap();
+    let form = format!("grant_type=refresh_token&refresh_token={refresh}");
+    assert_eq!(token(&stage, &tool, &form).await.status, 200);
 }

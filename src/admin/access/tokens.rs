@@ -1,77 +1,46 @@
 //! Tokens that the gateway issues to clients of its API.
 //!
-//! They are opaque, live in this process alone, and are kept as hashes. A restart ends them, and
-//! the client signs in again.
+//! With `store.encryption_key`, a token is a sealed value: every gateway with the key reads it, and
+//! it outlives a restart. Tokens that end early are noted in the store. Without a key, tokens live
+//! in the process that issued them.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
-use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-use crate::admin::access::user::sha256;
-use crate::model::clock::Moment;
+use crate::admin::access::ended_tokens;
+use crate::admin::access::process_tokens::ProcessTokens;
+use crate::admin::access::sealed_tokens::{SealedTokens, is_sealed_token};
+use crate::admin::access::token::{ApiTokenKind, TokenGrant, TokenTime};
+use crate::admin::catalog::Catalog;
+use crate::admin::refused::Refused;
 use crate::model::secret::Secret;
+use crate::store::{Author, StoreKeys};
 use crate::telemetry::ManagementCounters;
 
-/// WSO2's default.
-pub(super) const ACCESS_LIFETIME: Duration = Duration::from_hours(1);
-
-/// WSO2's default.
-const REFRESH_LIFETIME: Duration = Duration::from_hours(24);
-
-/// Tokens of one user; the oldest makes room. A script that signs in for each call needs two.
-const MOST_OF_USER: usize = 64;
-
-/// Tokens of all users; the oldest makes room.
-const MOST: usize = 8192;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ApiTokenKind {
-    Access,
-    Refresh,
-}
-
-/// The right that a token gives.
+/// A text that was shown as a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct TokenGrant {
-    pub(super) user: String,
-    /// The user's password at the time of issue, as [`ApiUser::stamp`] marks it.
-    ///
-    /// [`ApiUser::stamp`]: super::user::ApiUser::stamp
-    pub(super) stamp: [u8; 32],
-    /// The id of the token's client.
-    pub(super) client: String,
-    pub(super) scopes: Vec<String>,
+pub(super) enum ShownToken {
+    Good(TokenGrant),
+    /// A token of this fleet that ended or cannot be opened. Nobody else is asked about it.
+    Ended,
+    /// A token of somebody else, or of a process that ended.
+    Unknown,
 }
 
-#[derive(Debug)]
-struct KeptToken {
-    grant: TokenGrant,
-    kind: ApiTokenKind,
-    end: Moment,
-    /// Grows with each token.
-    number: u64,
-}
-
-/// All tokens, by their hashes.
+/// All tokens.
 #[derive(Debug)]
 pub(super) struct ApiTokens {
-    kept: Mutex<TokenTable>,
-    counters: Arc<ManagementCounters>,
-}
-
-#[derive(Debug, Default)]
-struct TokenTable {
-    by_hash: HashMap<[u8; 32], KeptToken>,
-    issued: u64,
+    sealed: SealedTokens,
+    of_process: ProcessTokens,
 }
 
 impl ApiTokens {
     pub(super) fn new(counters: Arc<ManagementCounters>) -> Self {
-        Self { kept: Mutex::default(), counters }
+        Self { sealed: SealedTokens::default(), of_process: ProcessTokens::new(counters) }
+    }
+
+    /// Makes tokens that every gateway with these keys knows, if there are any.
+    pub(super) fn sealing(self, keys: Arc<StoreKeys>) -> Self {
+        Self { sealed: SealedTokens::new(keys), ..self }
     }
 
     /// Makes a token; `None` if the system has no random numbers.
@@ -79,104 +48,51 @@ impl ApiTokens {
         &self,
         grant: TokenGrant,
         kind: ApiTokenKind,
-        now: Moment,
+        now: TokenTime,
     ) -> Option<Secret> {
-        let token = random_text()?;
-        let lifetime = match kind {
-            ApiTokenKind::Access => ACCESS_LIFETIME,
-            ApiTokenKind::Refresh => REFRESH_LIFETIME,
+        if self.sealed.can_issue() {
+            return self.sealed.issue(grant, kind, now.wall);
+        }
+        self.of_process.issue(grant, kind, now.moment)
+    }
+
+    /// Finds out what a token permits.
+    pub(super) async fn find(
+        &self,
+        catalog: &Catalog,
+        token: &str,
+        kind: ApiTokenKind,
+        now: TokenTime,
+    ) -> Result<ShownToken, Refused> {
+        if !is_sealed_token(token) {
+            let found = self.of_process.find(token, kind, now.moment);
+            return Ok(found.map_or(ShownToken::Unknown, ShownToken::Good));
+        }
+        let Some(opened) = self.sealed.open(token, kind, now.wall) else {
+            return Ok(ShownToken::Ended);
         };
-        let mut table = self.lock();
-        table.by_hash.retain(|_, token| now < token.end);
-        table.make_room(MOST_OF_USER, |token| token.grant.user == grant.user);
-        table.make_room(MOST, |_| true);
-        table.issued = table.issued.saturating_add(1);
-        let kept = KeptToken { grant, kind, end: now.after(lifetime), number: table.issued };
-        table.by_hash.insert(sha256(token.reveal()), kept);
-        self.counters.keeps_tokens(table.by_hash.len());
-        Some(token)
-    }
-
-    pub(super) fn find(&self, token: &str, kind: ApiTokenKind, now: Moment) -> Option<TokenGrant> {
-        let table = self.lock();
-        let kept = table.by_hash.get(&sha256(token))?;
-        (kept.kind == kind && now < kept.end).then(|| kept.grant.clone())
-    }
-
-    /// Ends a token of a client.
-    pub(super) fn end(&self, token: &str, client: &str) {
-        let (mut table, hash) = (self.lock(), sha256(token));
-        if table.by_hash.get(&hash).is_some_and(|token| token.grant.client == client) {
-            table.by_hash.remove(&hash);
+        if ended_tokens::has(catalog, &opened.mark()).await? {
+            return Ok(ShownToken::Ended);
         }
-        self.counters.keeps_tokens(table.by_hash.len());
+        Ok(opened.grant().map_or(ShownToken::Ended, ShownToken::Good))
     }
 
-    fn lock(&self) -> MutexGuard<'_, TokenTable> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl TokenTable {
-    /// Removes the oldest of these tokens until one more fits.
-    fn make_room(&mut self, most: usize, is_of: impl Fn(&KeptToken) -> bool) {
-        let mut own: Vec<_> = self
-            .by_hash
-            .iter()
-            .filter(|(_, token)| is_of(token))
-            .map(|(hash, token)| (token.number, *hash))
-            .collect();
-        if own.len() < most {
-            return;
+    /// Ends a token of a client; `false`: there is none any more, or somebody else has ended it.
+    pub(super) async fn end(
+        &self,
+        catalog: &Catalog,
+        token: &str,
+        (client, author): (&str, Author),
+        now: TokenTime,
+    ) -> Result<bool, Refused> {
+        if !is_sealed_token(token) {
+            return Ok(self.of_process.end(token, client));
         }
-        own.sort_unstable();
-        let over = own.len().saturating_sub(most).saturating_add(1);
-        for (_, hash) in own.into_iter().take(over) {
-            self.by_hash.remove(&hash);
+        let mut kinds = [ApiTokenKind::Access, ApiTokenKind::Refresh].into_iter();
+        let opened = kinds.find_map(|kind| self.sealed.open(token, kind, now.wall));
+        match opened.filter(|opened| opened.is_of(client)) {
+            Some(opened) => ended_tokens::note(catalog, &opened.mark(), author, now.wall).await,
+            None => Ok(false),
         }
-    }
-}
-
-/// Returns 256 random bits as text.
-pub(super) fn random_text() -> Option<Secret> {
-    let mut bytes = [0; 32];
-    SystemRandom::new().fill(&mut bytes).ok()?;
-    Some(Secret::new(URL_SAFE_NO_PAD.encode(bytes)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn grant(user: &str) -> TokenGrant {
-        let (user, client) = (user.to_owned(), "client".to_owned());
-        TokenGrant { user, stamp: [0; 32], client, scopes: Vec::new() }
-    }
-
-    #[test]
-    fn a_token_ends_and_is_of_one_kind_and_of_one_client() {
-        let tokens = ApiTokens::new(Arc::default());
-        let token = tokens.issue(grant("ann"), ApiTokenKind::Access, Moment(0)).unwrap();
-        let find = |kind, now| tokens.find(token.reveal(), kind, Moment(now)).is_some();
-        assert!(find(ApiTokenKind::Access, 3_599_999));
-        assert!(!find(ApiTokenKind::Access, 3_600_000));
-        assert!(!find(ApiTokenKind::Refresh, 0));
-        tokens.end(token.reveal(), "other");
-        assert!(find(ApiTokenKind::Access, 0));
-        tokens.end(token.reveal(), "client");
-        assert!(!find(ApiTokenKind::Access, 0));
-        assert!(!format!("{tokens:?}").contains(token.reveal()));
-    }
-
-    #[test]
-    fn the_oldest_of_a_user_makes_room() {
-        let tokens = ApiTokens::new(Arc::default());
-        let issue = |user| tokens.issue(grant(user), ApiTokenKind::Access, Moment(0)).unwrap();
-        let (other, first) = (issue("bob"), issue("ann"));
-        let others: Vec<_> = (0..MOST_OF_USER).map(|_| issue("ann")).collect();
-        let is_there =
-            |token: &Secret| tokens.find(token.reveal(), ApiTokenKind::Access, Moment(0)).is_some();
-        assert!(!is_there(&first) && is_there(&other) && others.iter().all(is_there));
-        assert_eq!(tokens.lock().by_hash.len(), MOST_OF_USER + 1);
     }
 }

@@ -131,7 +131,8 @@ pub(super) async fn update(
     Ok(committed.respond(Json(view)))
 }
 
-/// Answers `DELETE /users/{id}`. The user's clients of the API go with it; applications stay.
+/// Answers `DELETE /users/{id}`. The user's clients of the API go with it, and
+/// what is noted of its tokens; applications stay.
 pub(super) async fn delete(
     State(admin): State<Arc<Admin>>,
     caller: Caller,
@@ -142,13 +143,15 @@ pub(super) async fn delete(
     caller.needs(SCOPES)?;
     let user = kept(&admin, &id).await?;
     let expected = matches.expect(&Object::kept(user.clone()))?;
-    let mut query = Query::of(Kind::ManagementClient);
-    query.owner = Some(user.name.clone());
-    let clients = admin.catalog.store().list(&query).await?.items;
+    let mut own = Vec::new();
+    for kind in [Kind::ManagementClient, Kind::EndedToken] {
+        let query = Query { owner: Some(user.name.clone()), ..Query::of(kind) };
+        own.extend(admin.catalog.store().list(&query).await?.items);
+    }
     let mut changes = vec![Change::Delete { kind: Kind::User, id: user.id, expected }];
-    changes.extend(clients.into_iter().map(|client| Change::Delete {
-        kind: client.kind,
-        id: client.id,
+    changes.extend(own.into_iter().map(|own| Change::Delete {
+        kind: own.kind,
+        id: own.id,
         expected: None,
     }));
     let committed =

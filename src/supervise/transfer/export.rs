@@ -7,9 +7,10 @@ use crate::supervise::transfer::error::TransferError;
 use crate::supervise::transfer::form::{LISTS, PARTS, table};
 
 /// Kinds that never leave the store, or that the contract has no table for.
-const LEFT: [(Kind, &str); 5] = [
+const LEFT: [(Kind, &str); 6] = [
     (Kind::User, "users"),
     (Kind::ManagementClient, "clients of the management API"),
+    (Kind::EndedToken, "ended tokens of the management API"),
     (Kind::Definition, "OpenAPI definitions"),
     (Kind::ApiRevision, "revisions of APIs"),
     (Kind::Scope, "shared scopes"),

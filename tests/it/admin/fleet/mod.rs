@@ -1,6 +1,7 @@
 //! The management API on two gateways that have one store.
 
 mod resets;
+mod tokens;
 
 use serde_json::Value;
 
