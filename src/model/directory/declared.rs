@@ -173,6 +173,7 @@ mod tests {
             organization: None,
             policy: PolicyIndex::UNLIMITED,
             attributes: None,
+            quota_resets: None,
             keys: KeyMappings::try_from(keys).unwrap(),
             subscriptions: Subscriptions::try_from(subscriptions).unwrap(),
             place,
