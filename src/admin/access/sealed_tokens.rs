@@ -54,7 +54,8 @@ impl SealedTokens {
         self.0.can_seal()
     }
 
-    /// Makes a token; `None` if the system has no random numbers. `now` is in milliseconds since 1970.
+    /// Makes a token; `None` if the system has no random numbers. `now` is in milliseconds since
+    /// 1970.
     pub(super) fn issue(&self, grant: TokenGrant, kind: ApiTokenKind, now: u64) -> Option<Secret> {
         let lifetime = u64::try_from(kind.lifetime().as_millis()).ok()?;
         let content = SealedGrant {

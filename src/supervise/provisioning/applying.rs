@@ -67,6 +67,7 @@ impl Reloader {
             );
         }
         let Some(follower) = &mut self.provisioning.follower else { return };
+        follower.looked();
         // a copy answers reads while its server is down, and only a write tells
         let reported = follower.report().await;
         if followed.is_ok() && reported.is_ok() {
