@@ -1,5 +1,6 @@
-//! The REST API over a store with a million applications: start, memory, lists, and how soon a new client may call. Prints
-//! what docs/performance.md shows. `cargo bench --bench provisioning` takes some ten minutes and 4 GiB of disk.
+//! The REST API over a store with a million applications: start, memory, lists, how soon a new client may call at this
+//! gateway and at others, and what changes cost other traffic. Prints what docs/performance.md shows.
+//! `cargo bench --bench provisioning` needs the package postgresql and 8 GiB of disk.
 
 #![allow(
     clippy::expect_used,
@@ -11,27 +12,36 @@
     reason = "a bench that cannot start says so"
 )]
 
+#[path = "provisioning/deaf.rs"]
+mod deaf;
+#[path = "provisioning/fleet.rs"]
+mod fleet;
+#[path = "../tests/it/support/servers/postgres.rs"]
+#[allow(dead_code, reason = "tests do more with it")]
+mod postgres;
+#[path = "provisioning/running.rs"]
+mod running;
+#[path = "../tests/it/support/clients/signer.rs"]
+#[allow(dead_code, reason = "tests do more with it")]
+mod signer;
+#[path = "provisioning/traffic.rs"]
+mod traffic;
+
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use http::Request;
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::SendRequest;
-use hyper_util::rt::TokioIo;
 use portcullis::store::{Author, Change, Kind, Record, SqliteStore, Store, Write};
 use portcullis::supervise::clock::SystemClock;
 use serde_json::{Map, Value, json};
-use tokio::net::TcpStream;
 use uuid::Uuid;
+
+use crate::fleet::{Fleet, Size};
+use crate::running::{ADMINISTRATOR, Applications, Caller, Starting};
+use crate::signer::Signer;
 
 /// Each with one key and one subscription. The environment's `APPLICATIONS` takes another number.
 const APPLICATIONS: u32 = 1_000_000;
@@ -41,15 +51,10 @@ const OWNERS: u32 = 1_000;
 /// Applications of one transaction while the store is filled.
 const AT_ONCE: u32 = 1_000;
 
-/// The key of RFC 7517, appendix A.1: nobody is called with a token here.
-const KEYS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","kid":"1","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}"#;
-
-const ADMINISTRATOR: &str = "admin";
-
 /// Owns what [`owner`] gives it.
-const DEVELOPER: &str = "dev-0";
+pub(crate) const DEVELOPER: &str = "dev-0";
 
-const PORTAL: &str = "/api/am/devportal/v3";
+pub(crate) const PORTAL: &str = "/api/am/devportal/v3";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -59,30 +64,43 @@ async fn main() {
     let (applications, rounds) =
         if measured { (wanted.unwrap_or(APPLICATIONS), 300) } else { (200, 3) };
     let folder = tempfile::tempdir().expect("a folder");
-    let filling = Instant::now();
-    fill(folder.path(), applications).await;
-    println!("{applications} applications written in {:.0} s", filling.elapsed().as_secs_f64());
+    let backend = traffic::backend();
+    let signer = Signer::new("1");
+    let keys = signer.jwks();
+    one_gateway(folder.path(), &keys, backend, (applications, rounds)).await;
+    let fleet =
+        Fleet { folder: folder.path(), signer: &signer, keys: &keys, backend, applications };
+    fleet.measure(if measured { Size::Measured } else { Size::Tried }).await;
+}
 
-    let from_files = start(folder.path(), true, applications).await;
+/// A gateway with a SQLite store of its own.
+async fn one_gateway(folder: &Path, keys: &str, backend: u16, (count, rounds): (u32, u32)) {
+    let filling = Instant::now();
+    fs::create_dir_all(folder.join("state")).expect("a folder");
+    let path = folder.join("state/portcullis.db");
+    let store = SqliteStore::open(&path, Arc::new(SystemClock)).expect("a store");
+    fill(&store, Some(&folder.join("applications.jsonl")), count).await;
+    drop(store);
+    println!("{count} applications written in {:.0} s", filling.elapsed().as_secs_f64());
+    let starting = Starting { folder, applications: Applications::File, keys, backend, count };
+    let from_files = starting.start().await;
     let of_files = from_files.resident();
     println!("from a file: ready after {:.1} s, {of_files} MiB", from_files.ready_after);
     drop(from_files);
-    let from_store = start(folder.path(), false, applications).await;
+    let from_store = Starting { applications: Applications::Sqlite, ..starting }.start().await;
     let of_store = from_store.resident();
     println!("from the store: ready after {:.1} s, {of_store} MiB", from_store.ready_after);
     println!("memory: {:.2} of that from a file", of_store as f64 / of_files as f64);
     for user in [ADMINISTRATOR, DEVELOPER] {
-        lists(&mut from_store.caller(user).await, applications, rounds).await;
+        lists(&mut from_store.caller(user).await, count, rounds).await;
     }
     changes(&mut from_store.caller(DEVELOPER).await, rounds).await;
 }
 
-async fn fill(folder: &Path, applications: u32) {
+/// Writes applications into a store, and into a file of applications.
+pub(crate) async fn fill(store: &dyn Store, file: Option<&Path>, applications: u32) {
     let began = Instant::now();
-    fs::create_dir_all(folder.join("state")).expect("a folder");
-    let path = folder.join("state/portcullis.db");
-    let store = SqliteStore::open(&path, Arc::new(SystemClock)).expect("a store");
-    let mut lines = File::create(folder.join("applications.jsonl")).expect("a file");
+    let mut lines = file.map(|path| File::create(path).expect("a file"));
     for first in (0..applications).step_by(AT_ONCE as usize) {
         let mut changes = Vec::new();
         let mut text = String::new();
@@ -95,11 +113,10 @@ async fn fill(folder: &Path, applications: u32) {
             )
             .expect("memory");
         }
-        lines.write_all(text.as_bytes()).expect("written");
-        let author = Author { name: "bench".to_owned(), address: None };
-        let write =
-            Write { author, action: "fill", changes, conditions: Vec::new(), notes: Vec::new() };
-        store.write(write).await.expect("written");
+        if let Some(lines) = &mut lines {
+            lines.write_all(text.as_bytes()).expect("written");
+        }
+        write(store, changes).await;
         let written = (first + AT_ONCE).min(applications);
         if written.is_multiple_of(applications.div_ceil(20)) {
             println!(
@@ -110,13 +127,21 @@ async fn fill(folder: &Path, applications: u32) {
     }
 }
 
+/// One transaction; returns its revision.
+pub(crate) async fn write(store: &dyn Store, changes: Vec<Change>) -> u64 {
+    let author = Author { name: "bench".to_owned(), address: None };
+    let write =
+        Write { author, action: "fill", changes, conditions: Vec::new(), notes: Vec::new() };
+    store.write(write).await.expect("written").revision
+}
+
 /// Each owner has one application in a thousand.
 fn owner(number: u32) -> String {
     format!("dev-{}", number % OWNERS)
 }
 
 /// An application with its key and its subscription.
-fn records(number: u32) -> [Record; 3] {
+pub(crate) fn records(number: u32) -> [Record; 3] {
     let (application, name) = (Uuid::new_v4(), format!("application-{number:07}"));
     let object = |value: Value| match value {
         Value::Object(members) => members,
@@ -139,161 +164,6 @@ fn records(number: u32) -> [Record; 3] {
     subscription.target = Some("orders:1.0.0".to_owned());
     subscription.declared = object(json!({ "api": "orders:1.0.0", "policy": "Unlimited" }));
     [own, key, subscription]
-}
-
-/// The real binary in a process of its own.
-struct Running {
-    process: Child,
-    management: u16,
-    ready_after: f64,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-async fn start(folder: &Path, from_files: bool, applications: u32) -> Running {
-    let (port, management) = (free_port(), free_port());
-    fs::write(folder.join("keys.json"), KEYS).expect("written");
-    fs::write(folder.join("gateway.toml"), file(from_files, port, management)).expect("written");
-    let began = Instant::now();
-    let process = Command::new(env!("CARGO_BIN_EXE_portcullis"))
-        .current_dir(folder)
-        .arg("run")
-        .stdout(Stdio::null())
-        .stderr(File::create(folder.join("log")).expect("a log"))
-        .spawn()
-        .expect("the gateway starts");
-    let mut running = Running { process, management, ready_after: 0.0 };
-    let wanted = format!("portcullis_applications {applications}");
-    while !is_ready(management).await {
-        assert!(began.elapsed() < Duration::from_mins(2), "{}", log(folder));
-        assert!(running.process.try_wait().expect("a process").is_none(), "{}", log(folder));
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    running.ready_after = began.elapsed().as_secs_f64();
-    let (_, metrics) = running.caller(ADMINISTRATOR).await.call("GET /metrics", &Value::Null).await;
-    assert!(metrics.contains(&wanted), "{wanted}: {}", log(folder));
-    running
-}
-
-fn log(folder: &Path) -> String {
-    fs::read_to_string(folder.join("log")).unwrap_or_default()
-}
-
-async fn is_ready(management: u16) -> bool {
-    match Caller::open(management, ADMINISTRATOR).await {
-        Some(mut caller) => caller.call("GET /readyz", &Value::Null).await.0 == 200,
-        None => false,
-    }
-}
-
-fn file(from_files: bool, port: u16, management: u16) -> String {
-    use argon2::password_hash::{PasswordHasher, SaltString};
-    let params = argon2::Params::new(8, 1, 1, None).expect("parameters");
-    let hasher = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
-    let salt = SaltString::encode_b64(b"somesaltsomesalt").expect("a salt");
-    let hash = hasher.hash_password(b"secret", &salt).expect("a hash");
-    let (applications, users) = if from_files {
-        ("application_files = [\"applications.jsonl\"]", String::new())
-    } else {
-        let user = format!(
-            "users = [{{ name = \"dev-0\", password_hash = \"{hash}\", roles = [\"developer\"] }},
-                {{ name = \"admin\", password_hash = \"{hash}\", roles = [\"admin\"] }}]"
-        );
-        ("", user)
-    };
-    format!(
-        r#"{applications}
-[gateway]
-state_dir = "state"
-[[listeners]]
-name = "http"
-address = "127.0.0.1:{port}"
-[management]
-address = "127.0.0.1:{management}"
-{users}
-[[key_managers]]
-name = "is"
-issuer = "https://is.example"
-certificates = {{ jwks_file = "keys.json" }}
-consumer_key_claim = "client_id"
-[[apis]]
-name = "orders"
-version = "1.0.0"
-context = "/orders"
-production = {{ urls = ["http://127.0.0.1:9"] }}
-operations = [{{ method = "GET", path = "/*" }}]
-"#
-    )
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
-}
-
-impl Running {
-    /// MiB in memory.
-    fn resident(&self) -> u64 {
-        const PAGES_IN_MIB: u64 = 256;
-        let path = format!("/proc/{}/statm", self.process.id());
-        let pages = fs::read_to_string(path).expect("Linux");
-        let pages = pages.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
-        pages.expect("a number") / PAGES_IN_MIB
-    }
-
-    async fn caller(&self, user: &'static str) -> Caller {
-        Caller::open(self.management, user).await.expect("the gateway listens")
-    }
-}
-
-/// A user with one connection.
-struct Caller {
-    user: &'static str,
-    sender: SendRequest<Full<Bytes>>,
-}
-
-impl Caller {
-    async fn open(management: u16, user: &'static str) -> Option<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", management)).await.ok()?;
-        stream.set_nodelay(true).ok()?;
-        let io = TokioIo::new(stream);
-        let (sender, connection) = hyper::client::conn::http1::handshake(io).await.ok()?;
-        #[allow(clippy::disallowed_methods, reason = "ends with its connection")]
-        tokio::spawn(connection);
-        Some(Self { user, sender })
-    }
-
-    async fn call(&mut self, line: &str, body: &Value) -> (u16, String) {
-        let (method, path) = line.split_once(' ').expect("a method and a path");
-        let mut request =
-            Request::builder().method(method).uri(path).header("host", "localhost").header(
-                "authorization",
-                format!("Basic {}", STANDARD.encode(format!("{}:secret", self.user))),
-            );
-        if !body.is_null() {
-            request = request.header("content-type", "application/json");
-        }
-        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
-        let request = request.body(Full::new(body)).expect("a request");
-        self.sender.ready().await.expect("a connection");
-        let answer = self.sender.send_request(request).await.expect("an answer");
-        let status = answer.status().as_u16();
-        let bytes = answer.into_body().collect().await.expect("a body").to_bytes();
-        (status, String::from_utf8_lossy(&bytes).into_owned())
-    }
-
-    /// A call that must succeed, with its time in milliseconds.
-    async fn timed(&mut self, line: &str, body: &Value) -> (f64, Value) {
-        let began = Instant::now();
-        let (status, said) = self.call(line, body).await;
-        let took = began.elapsed().as_secs_f64() * 1e3;
-        assert!((200..300).contains(&status), "{line}: {status} {said}");
-        (took, serde_json::from_str(&said).unwrap_or(Value::Null))
-    }
 }
 
 async fn lists(caller: &mut Caller, applications: u32, rounds: u32) {
@@ -352,7 +222,7 @@ async fn changes(caller: &mut Caller, rounds: u32) {
     tell("a subscription, from the call until it is in force", subscribed);
 }
 
-fn tell(what: &str, mut times: Vec<f64>) {
+pub(crate) fn tell(what: &str, mut times: Vec<f64>) {
     times.sort_by(f64::total_cmp);
     let at = |hundredth: usize| times.get(times.len() * hundredth / 100).copied().unwrap_or(0.0);
     println!("{what}: median {:.1} ms, p99 {:.1} ms", at(50), at(99));
