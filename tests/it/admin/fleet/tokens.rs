@@ -5,7 +5,8 @@ use http::Request;
 use serde_json::{Value, json};
 
 use crate::support::client::{Client, Protocol};
-use crate::support::password::{basic, hash};
+use crate::support::credentials::basic;
+use crate::support::password::hash;
 use crate::support::postgres::{PASSWORD, PostgresProcess};
 use crate::support::program::Program;
 use crate::support::within;
