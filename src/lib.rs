@@ -9,7 +9,9 @@ pub mod budget;
 pub mod config;
 pub mod deadline;
 pub mod dial;
+pub mod http2_frames;
 pub mod http_server;
+pub mod inspected;
 pub mod jwt;
 pub mod route;
 

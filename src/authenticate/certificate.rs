@@ -15,6 +15,7 @@ use http::HeaderMap;
 
 use crate::authenticate::binding_fault::BindingFault;
 use crate::model::proxies::{CertificateFormat, TrustedProxies};
+use crate::model::{UnquotedParts, split_unquoted};
 
 type Digest = [u8; 32];
 
@@ -71,7 +72,7 @@ fn of_der(der: &[u8]) -> Option<Digest> {
 
 fn of_base64(text: &str) -> Option<Digest> {
     let der = BASE64.decode(text).ok()?;
-    // WSO2's load balancers are told to encode the whole PEM
+    // WSO2's manual tells load balancers to encode the whole PEM
     match std::str::from_utf8(&der) {
         Ok(pem) if pem.trim_start().starts_with(PEM_BEGIN) => of_pem(pem),
         _ => of_der(&der),
@@ -91,14 +92,14 @@ fn of_pem(text: &str) -> Option<Digest> {
 /// Returns the nearest proxy's element of Envoy's list: each proxy appends, and clients may have
 /// begun it.
 fn last_element(text: &str) -> Option<&str> {
-    split_unquoted(text, ',')?.last().map(|element| element.trim())
+    parts(text, ',')?.last().map(|element| element.trim())
 }
 
 /// Reads `Hash`, the SHA-256 of the certificate, and `Cert`, the certificate. If both are there,
 /// they must agree.
 fn of_element(element: &str) -> Option<Digest> {
     let (mut hash, mut certificate) = (None, None);
-    for pair in split_unquoted(element, ';')? {
+    for pair in parts(element, ';')? {
         let (name, value) = pair.split_once('=')?;
         let value = value.trim();
         let value =
@@ -133,23 +134,12 @@ fn of_hexadecimal(text: &str) -> Option<Digest> {
 }
 
 /// Splits at separators outside of quotes; `None` if a quote is not closed.
-fn split_unquoted(text: &str, separator: char) -> Option<Vec<&str>> {
-    let (mut quoted, mut escaped) = (false, false);
-    let parts = text
-        .split(|character: char| {
-            let literal = std::mem::take(&mut escaped);
-            match character {
-                '\\' => escaped = quoted && !literal,
-                '"' if !literal => quoted = !quoted,
-                _ => {}
-            }
-            character == separator && !quoted
-        })
-        .collect();
-    if quoted { None } else { Some(parts) }
+fn parts(text: &str, separator: char) -> Option<Vec<&str>> {
+    let UnquotedParts { parts, is_closed } = split_unquoted(text, separator);
+    is_closed.then_some(parts)
 }
 
-/// `+` stands for itself: AWS leaves it as it is.
+/// Decodes percent-encoding. A `+` stays a `+`, because AWS does not encode it.
 fn percent_decoded(text: &str) -> Option<String> {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

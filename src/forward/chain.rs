@@ -1,8 +1,8 @@
-//! The chain of proxies that a request came through, as `X-Forwarded-For` and `Forwarded` (RFC
-//! 7239) tell it.
+//! The chain of proxies that a request came through, in `X-Forwarded-For` and `Forwarded` (RFC
+//! 7239).
 //!
 //! Entries are read from the end, where the nearest proxy wrote, up to the first one that is no
-//! address. The caller decides which of them it believes.
+//! address. The caller decides which of them it trusts.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -45,7 +45,7 @@ pub(super) fn read_standard(
     let (mut chain, mut client, mut found) = (Vec::new(), ClientElement::default(), false);
     'lines: for line in headers.get_all(FORWARDED).iter().rev() {
         let line = String::from_utf8_lossy(line.as_bytes());
-        for element in split_unquoted(&line, ',').into_iter().rev() {
+        for element in split_unquoted(&line, ',').parts.into_iter().rev() {
             let Some(element) = parse_element(element).filter(|_| chain.len() < MAX_CHAIN) else {
                 break 'lines;
             };
@@ -82,7 +82,7 @@ struct Element {
 fn parse_element(element: &str) -> Option<Element> {
     let mut read = Element::default();
     let (mut node, mut proto, mut host) = (None, None, None);
-    for pair in split_unquoted(element, ';') {
+    for pair in split_unquoted(element, ';').parts {
         let (name, value) = pair.split_once('=')?;
         let place = match name.trim() {
             name if name.eq_ignore_ascii_case("for") => &mut node,
@@ -116,17 +116,4 @@ fn unquoted(value: &str) -> Option<String> {
     }
     (!escaped).then_some(text)
 }
-
-fn split_unquoted(text: &str, separator: char) -> Vec<&str> {
-    let (mut quoted, mut escaped) = (false, false);
-    text.split(|character: char| {
-        let literal = std::mem::take(&mut escaped);
-        match character {
-            '\\' => escaped = quoted && !literal,
-            '"' if !literal => quoted = !quoted,
-            _ => {}
-        }
-        character == separator && !quoted
-    })
-    .collect()
-}
+use crate::model::split_unquoted;

@@ -20,14 +20,15 @@ use tokio::time::timeout;
 use crate::backend::CompiledTarget;
 use crate::forward::body::request::RequestBody;
 use crate::forward::failure::ForwardError;
-use crate::forward::observed::{Observation, Observed};
+use crate::forward::observed::Observation;
+use crate::inspected::InspectedStream;
 
 const MOST_RESPONSE_HEADER_BYTES: u32 = 256 * 1024;
 
 /// Streams that one connection carries before another is opened, whatever the backend allows.
 pub(super) const MOST_STREAMS: usize = 100;
 
-/// Bytes that a backend may send on one stream before the client has taken them.
+/// The bytes that a backend may send on one stream before the client has read them.
 const STREAM_WINDOW: u32 = 256 * 1024;
 
 /// The same for a connection, 25 MiB: no number of streams uses it up.
@@ -73,13 +74,13 @@ impl MultiplexedState {
 }
 
 impl Http2Connection {
-    /// Returns the number of streams that it may carry. Before the backend's settings came it is
-    /// one: more could be refused.
+    /// Returns the number of streams that it may carry. Before the backend's settings it is one,
+    /// because more could be refused.
     pub(super) fn capacity(&self) -> usize {
         self.state.allowed.get().map_or(1, |allowed| allowed.min(MOST_STREAMS))
     }
 
-    /// Tells whether the backend has said how many streams it takes.
+    /// Tells whether the backend has announced its number of streams.
     pub(super) fn is_settled(&self) -> bool {
         self.state.allowed.get().is_some()
     }
@@ -92,7 +93,8 @@ impl Http2Connection {
         &self.state.observation
     }
 
-    /// Tells them when the connection takes another number of streams, or has ended.
+    /// Registers a waiter, which is notified when the number of streams changes or the connection
+    /// ends.
     pub(super) fn tells(&self, waiting: &Rc<Notify>) {
         *self.state.waiting.borrow_mut() = Some(Rc::clone(waiting));
     }
@@ -117,7 +119,7 @@ where
     let (label, ping_interval) = (target.label.clone(), target.ping_interval);
     async move {
         let state = Rc::new(MultiplexedState::default());
-        let io = TokioIo::new(Observed::new(stream, &state.observation));
+        let io = TokioIo::new(InspectedStream::new(stream, Rc::clone(&state.observation)));
         let mut builder = http2::Builder::new(LocalExecutor);
         builder
             .timer(TokioTimer::new())
@@ -135,7 +137,7 @@ where
         let broken = |source| ForwardError::Protocol { target: label.to_string(), source };
         let (sender, mut connection) = builder.handshake(io).await.map_err(broken)?;
         while upgrade && connection.current_max_send_streams() == 0 {
-            // an end is an error here: nothing was asked yet
+            // an end is an error here, since there was no request yet
             if let Ok(ended) = timeout(SETTINGS_LOOK, &mut connection).await {
                 ended.map_err(broken)?;
                 return Err(ForwardError::Reset { target: label.to_string(), source: None });

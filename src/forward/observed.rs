@@ -8,23 +8,13 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use std::task::Waker;
 
 use crate::forward::early_hints;
-
-const HEADER: usize = 9;
-
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-
-const END_STREAM: u8 = 1;
-const ACK: u8 = 1;
+use crate::http2_frames::{
+    ACK, DATA, END_STREAM, FrameHead, FrameHeads, HEADERS, RST_STREAM, SETTINGS,
+};
+use crate::inspected::Inspect;
 
 /// Streams whose heads are counted. Streams that the gateway gave up leave their count behind, so
 /// the table is emptied when it holds more: a connection carries far fewer streams at a time.
@@ -42,11 +32,7 @@ pub(super) struct Observation {
 
 #[derive(Debug, Default)]
 struct Reader {
-    /// Bytes of a payload that are still to come.
-    skip: usize,
-    /// The header of a frame, as far as it came.
-    header: [u8; HEADER],
-    came: usize,
+    frames: FrameHeads,
     /// Heads without an end, by stream: all but the last are interim answers.
     heads: HashMap<u32, u32>,
 }
@@ -82,7 +68,9 @@ impl Observation {
             *own = Some(waker.clone());
         }
     }
+}
 
+impl Inspect for Observation {
     fn inspect(&self, bytes: &[u8]) -> io::Result<()> {
         self.reads.set(self.reads.get().wrapping_add(1));
         match self.reader.borrow_mut().inspect(bytes) {
@@ -105,35 +93,17 @@ impl Observation {
 impl Reader {
     fn inspect(&mut self, mut bytes: &[u8]) -> ObservedFrame {
         let mut told = ObservedFrame::Nothing;
-        loop {
-            let skipped = self.skip.min(bytes.len());
-            self.skip = self.skip.saturating_sub(skipped);
-            let rest = bytes.get(skipped..).unwrap_or_default();
-            let room = self.header.get_mut(self.came..).unwrap_or_default();
-            let taken = room.len().min(rest.len());
-            if taken == 0 {
-                return told;
-            }
-            for (to, from) in room.iter_mut().zip(rest) {
-                *to = *from;
-            }
-            self.came = self.came.saturating_add(taken);
-            bytes = rest.get(taken..).unwrap_or_default();
-            if self.came == HEADER {
-                self.came = 0;
-                match self.frame() {
-                    ObservedFrame::Nothing => {}
-                    ObservedFrame::Settings => told = ObservedFrame::Settings,
-                    ObservedFrame::Flood => return ObservedFrame::Flood,
-                }
+        while let Some(frame) = self.frames.next(&mut bytes) {
+            match self.frame(frame) {
+                ObservedFrame::Nothing => {}
+                ObservedFrame::Settings => told = ObservedFrame::Settings,
+                ObservedFrame::Flood => return ObservedFrame::Flood,
             }
         }
+        told
     }
 
-    fn frame(&mut self) -> ObservedFrame {
-        let [high, middle, low, kind, flags, number @ ..] = self.header;
-        self.skip = usize::try_from(u32::from_be_bytes([0, high, middle, low])).unwrap_or_default();
-        let stream = u32::from_be_bytes(number);
+    fn frame(&mut self, FrameHead { kind, flags, stream, .. }: FrameHead) -> ObservedFrame {
         match kind {
             SETTINGS if flags & ACK == 0 => ObservedFrame::Settings,
             HEADERS if flags & END_STREAM == 0 => self.head(stream),
@@ -162,73 +132,10 @@ impl Reader {
     }
 }
 
-/// A connection whose incoming frames are observed.
-#[derive(Debug)]
-pub(super) struct Observed<S> {
-    stream: S,
-    observation: Rc<Observation>,
-}
-
-impl<S> Observed<S> {
-    pub(super) fn new(stream: S, observation: &Rc<Observation>) -> Self {
-        Self { stream, observation: Rc::clone(observation) }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Observed<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if let Poll::Ready(Ok(())) = read {
-            self.observation.inspect(buffer.filled().get(before..).unwrap_or_default())?;
-        }
-        read
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Observed<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        parts: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn frame(kind: u8, flags: u8, stream: u8, length: u8) -> Vec<u8> {
-        let mut bytes = vec![0, 0, length, kind, flags, 0, 0, 0, stream];
-        bytes.resize(HEADER + usize::from(length), 0xee);
-        bytes
-    }
+    use crate::http2_frames::tests::frame;
 
     #[test]
     fn frames_are_found_however_they_are_cut() {
@@ -243,7 +150,7 @@ mod tests {
                 1,
                 "{size}"
             );
-            assert_eq!((reader.skip, reader.came, reader.heads[&1]), (0, 0, 1), "{size}");
+            assert_eq!(reader.heads[&1], 1, "{size}");
         }
     }
 

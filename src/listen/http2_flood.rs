@@ -11,14 +11,15 @@
 
 use thiserror::Error;
 
+use crate::http2_frames::{
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, FrameHead, FrameHeads, HEADERS, RST_STREAM,
+    SETTINGS, WINDOW_UPDATE,
+};
+
 /// Follows the frames of one client.
 #[derive(Debug)]
 pub(super) struct FrameFollower {
-    /// Bytes to pass over: of the preface at first, then of a payload.
-    skip: usize,
-    /// The header of a frame, as far as it came.
-    header: [u8; HEADER],
-    came: usize,
+    frames: FrameHeads,
     head: HeaderBlock,
     allowance: u32,
     /// The tick at which time last added to the allowance.
@@ -40,17 +41,6 @@ enum HeaderBlock {
 pub(super) struct Flood;
 
 const PREFACE: usize = 24;
-const HEADER: usize = 9;
-
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
-const RST_STREAM: u8 = 3;
-const SETTINGS: u8 = 4;
-const WINDOW_UPDATE: u8 = 8;
-const CONTINUATION: u8 = 9;
-
-const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
 
 /// The allowance that a connection begins with, and can save: the resets of a thousand streams,
 /// four thousand pings.
@@ -71,9 +61,7 @@ const WINDOW_COST: u32 = 4;
 impl FrameFollower {
     pub(super) fn new(now: u64) -> Self {
         Self {
-            skip: PREFACE,
-            header: [0; HEADER],
-            came: 0,
+            frames: FrameHeads::after(PREFACE),
             head: HeaderBlock::Open,
             allowance: MOST,
             filled: now,
@@ -83,25 +71,10 @@ impl FrameFollower {
     /// Looks at the next bytes of the connection.
     pub(super) fn inspect(&mut self, mut bytes: &[u8], now: u64) -> Result<(), Flood> {
         self.fill(now);
-        loop {
-            let skipped = self.skip.min(bytes.len());
-            self.skip = self.skip.saturating_sub(skipped);
-            let rest = bytes.get(skipped..).unwrap_or_default();
-            let room = self.header.get_mut(self.came..).unwrap_or_default();
-            let taken = room.len().min(rest.len());
-            if taken == 0 {
-                return Ok(());
-            }
-            for (to, from) in room.iter_mut().zip(rest) {
-                *to = *from;
-            }
-            self.came = self.came.saturating_add(taken);
-            bytes = rest.get(taken..).unwrap_or_default();
-            if self.came == HEADER {
-                self.came = 0;
-                self.frame()?;
-            }
+        while let Some(frame) = self.frames.next(&mut bytes) {
+            self.frame(frame)?;
         }
+        Ok(())
     }
 
     /// A head has begun, or the connection has only just, and the rest has not come.
@@ -109,7 +82,7 @@ impl FrameFollower {
         match self.head {
             HeaderBlock::No => false,
             HeaderBlock::Open => true,
-            HeaderBlock::Ending => self.skip > 0,
+            HeaderBlock::Ending => self.frames.is_within_payload(),
         }
     }
 
@@ -125,10 +98,8 @@ impl FrameFollower {
         self.allowance = self.allowance.saturating_add(ticks.saturating_mul(EACH_TICK)).min(MOST);
     }
 
-    fn frame(&mut self) -> Result<(), Flood> {
-        let [high, middle, low, kind, flags, ..] = self.header;
-        let length = u32::from_be_bytes([0, high, middle, low]);
-        self.skip = usize::try_from(length).unwrap_or(usize::MAX);
+    fn frame(&mut self, frame: FrameHead) -> Result<(), Flood> {
+        let FrameHead { kind, flags, length, .. } = frame;
         self.head = match kind {
             HEADERS | CONTINUATION if flags & END_HEADERS == 0 => HeaderBlock::Open,
             HEADERS | CONTINUATION => HeaderBlock::Ending,
@@ -156,14 +127,13 @@ fn cost(kind: u8, flags: u8, length: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http2_frames::tests::frame as frame_of;
 
     const PING: u8 = 6;
     const MOST_PINGS: u32 = MOST / CONTROL_COST;
 
     fn frame(kind: u8, flags: u8, length: u8) -> Vec<u8> {
-        let mut bytes = vec![0, 0, length, kind, flags, 0, 0, 0, 1];
-        bytes.resize(HEADER + usize::from(length), 0xee);
-        bytes
+        frame_of(kind, flags, 1, length)
     }
 
     fn opened() -> FrameFollower {
@@ -192,7 +162,7 @@ mod tests {
             for part in bytes.chunks(size) {
                 frames.inspect(part, 0).unwrap();
             }
-            assert_eq!((frames.skip, frames.came, frames.within_head()), (0, 0, false), "{size}");
+            assert!(!frames.within_head(), "{size}");
             assert_eq!(frames.allowance, MOST - 2 * CONTROL_COST, "{size}");
         }
     }

@@ -38,6 +38,7 @@ pub mod provenance;
 pub mod provisioning;
 pub mod proxies;
 mod quota_resets;
+mod quoted;
 pub mod rate;
 pub mod reason;
 pub mod redis;
@@ -53,12 +54,13 @@ pub use access::{AccessChange, AccessDifference, AccessHolder, AccessState, Acce
 pub use basic::BasicCredentials;
 pub use key_manager_template::KeyManagerTemplate;
 pub use quota_resets::{QuotaResets, ResetRefused};
+pub use quoted::{UnquotedParts, split_unquoted};
 
 use crate::model::api::Api;
 use crate::model::backend_jwt::BackendJwt;
 use crate::model::directory::Directory;
 use crate::model::gateway::{
-    ErrorFormat, Gateway, Limits, Listener, ManagementSettings, PortalSettings, Telemetry,
+    ClientLimits, ErrorFormat, Gateway, Listener, ManagementSettings, PortalSettings, Telemetry,
 };
 use crate::model::key_manager::KeyManager;
 use crate::model::policy::Throttling;
@@ -77,7 +79,7 @@ pub struct Model {
     pub gateway: Gateway,
     pub store: StoreSettings,
     pub listeners: Vec<Listener>,
-    pub limits: Limits,
+    pub limits: ClientLimits,
     /// `None` if `[management]` is missing; then no management listener is opened.
     pub management: Option<ManagementSettings>,
     pub portal: PortalSettings,

@@ -2,14 +2,13 @@
 //! memory.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll};
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Cmd, Pipeline, RedisFuture, Value};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::inspected::Inspect;
 
 /// The most bytes from one command to the next. The largest requested answer, a page of the set, is
 /// about 400 KiB; parsed, it takes up to fifteen times as much.
@@ -29,13 +28,6 @@ pub(crate) struct BoundedConnection {
     bound: Arc<ReplyBudget>,
 }
 
-/// The bytes of a connection, counted.
-#[derive(Debug)]
-pub(crate) struct MeteredStream<S> {
-    stream: S,
-    bound: Arc<ReplyBudget>,
-}
-
 impl ReplyBudget {
     pub(crate) fn is_exceeded(&self) -> bool {
         self.exceeded.load(Ordering::Relaxed)
@@ -52,6 +44,13 @@ impl ReplyBudget {
         }
         self.exceeded.store(true, Ordering::Relaxed);
         Err(io::Error::new(io::ErrorKind::InvalidData, "an answer is too long"))
+    }
+}
+
+/// Counts the bytes of a connection.
+impl Inspect for ReplyBudget {
+    fn inspect(&self, bytes: &[u8]) -> io::Result<()> {
+        self.add(bytes.len())
     }
 }
 
@@ -92,45 +91,6 @@ impl ConnectionLike for BoundedConnection {
 
     fn get_db(&self) -> i64 {
         self.connection.get_db()
-    }
-}
-
-impl<S> MeteredStream<S> {
-    pub(crate) fn new(stream: S, bound: &Arc<ReplyBudget>) -> Self {
-        Self { stream, bound: Arc::clone(bound) }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for MeteredStream<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if let Poll::Ready(Ok(())) = polled {
-            return Poll::Ready(self.bound.add(buffer.filled().len().saturating_sub(before)));
-        }
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for MeteredStream<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 

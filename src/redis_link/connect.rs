@@ -15,8 +15,9 @@ use tokio_rustls::TlsConnector;
 
 use crate::dial;
 use crate::fetch::trust::{self, TrustError};
+use crate::inspected::InspectedStream;
 use crate::model::redis::RedisServer;
-use crate::redis_link::bounded::{BoundedConnection, MOST_BYTES, MeteredStream, ReplyBudget};
+use crate::redis_link::bounded::{BoundedConnection, MOST_BYTES, ReplyBudget};
 
 /// The time from resolving the name to an accepted password.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -111,7 +112,7 @@ async fn open(settings: &RedisServer) -> Result<(BoundedConnection, Driver), Lin
         .set_connection_timeout(None);
     let bound = Arc::new(ReplyBudget::default());
     let Some(tls) = &settings.login.tls else {
-        let tcp = MeteredStream::new(tcp, &bound);
+        let tcp = InspectedStream::new(tcp, Arc::clone(&bound));
         let (connection, driver) =
             MultiplexedConnection::new_with_config(&login, tcp, config).await?;
         return Ok((BoundedConnection::new(connection, bound), Box::pin(driver)));
@@ -121,7 +122,7 @@ async fn open(settings: &RedisServer) -> Result<(BoundedConnection, Driver), Lin
         .map_err(|_| LinkError::Name(settings.at.host.clone()))?;
     let stream =
         TlsConnector::from(Arc::new(client)).connect(name, tcp).await.map_err(LinkError::Reach)?;
-    let stream = MeteredStream::new(stream, &bound);
+    let stream = InspectedStream::new(stream, Arc::clone(&bound));
     let (connection, driver) =
         MultiplexedConnection::new_with_config(&login, stream, config).await?;
     Ok((BoundedConnection::new(connection, bound), Box::pin(driver)))

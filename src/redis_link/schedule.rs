@@ -23,14 +23,14 @@ pub(crate) fn retry(failures: u32, longest: Duration) -> Duration {
 /// A name that no other process has.
 pub(crate) fn unique() -> String {
     let mut bytes = [0_u8; 8];
-    // without random numbers the process id has to do
+    // without random numbers the process id must do
     if rand::fill(&mut bytes).is_err() {
         bytes = u64::from(std::process::id()).to_ne_bytes();
     }
     format!("{:016x}", u64::from_ne_bytes(bytes))
 }
 
-/// 0 to 1.
+/// Returns a random number from 0 to 1.
 fn chance() -> f64 {
     let mut bytes = [0; 4];
     // without random numbers the gateways come together, and that is all

@@ -12,7 +12,18 @@ use crate::sources::{Source, code_sources, package, sources};
 /// The rooms from the bottom up: each may import those before it. Rooms of one line may not see each other.
 const ROOMS: &[&[&str]] = &[
     &["model"],
-    &["budget", "deadline", "http_server", "jwt", "route", "state_dir", "telemetry", "dial"],
+    &[
+        "budget",
+        "deadline",
+        "http2_frames",
+        "http_server",
+        "inspected",
+        "jwt",
+        "route",
+        "state_dir",
+        "telemetry",
+        "dial",
+    ],
     &["fetch"],
     &["config"],
     &["store"],
@@ -41,7 +52,7 @@ const ROOMS: &[&[&str]] = &[
 ///
 /// `backend`, `authenticate` and `limiter` decide too, and read the clock; `deadline` is the clock.
 /// `snapshot` decides too: what it calls reads the system's authorities and opens organizations.
-const PURE: &[&str] = &["model", "jwt", "route", "authorize", "throttle"];
+const PURE: &[&str] = &["model", "http2_frames", "jwt", "route", "authorize", "throttle"];
 
 /// Words that a pure room does not have.
 const TOUCHING: &[&str] = &[
