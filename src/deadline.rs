@@ -22,7 +22,7 @@ pub fn moment() -> Moment {
     moment_of(Instant::now())
 }
 
-/// The moment of an instant; the first one that is asked for is the beginning.
+/// Returns the moment of an instant. The first request for one marks the beginning.
 pub fn moment_of(instant: Instant) -> Moment {
     static BEGAN: OnceLock<Instant> = OnceLock::new();
     Moment::default().after(instant.saturating_duration_since(*BEGAN.get_or_init(|| instant)))
@@ -55,7 +55,7 @@ impl Deadlines {
         self.now.get()
     }
 
-    /// Moves the clock by the time that passed and wakes whoever waited for it.
+    /// Moves the clock by the time that passed, and wakes tasks whose deadline has come.
     pub fn advance(&self, ticks: u64) {
         let now = self.now.get().saturating_add(ticks);
         self.now.set(now);
@@ -86,7 +86,7 @@ impl Deadlines {
 }
 
 impl Deadline {
-    /// (Re)starts the deadline.
+    /// Starts the deadline, or starts it again.
     pub fn set(&self, time: Duration) {
         let at = self.deadlines.now.get().saturating_add(ticks(time)).saturating_add(1);
         if let Some(entry) = self.deadlines.entries.borrow_mut().get_mut(self.key) {
@@ -127,7 +127,7 @@ impl Drop for Deadline {
     }
 }
 
-/// Whole ticks, rounded up.
+/// Returns whole ticks, rounded up.
 pub fn ticks(time: Duration) -> u64 {
     u64::try_from(time.as_millis().div_ceil(TICK.as_millis())).unwrap_or(u64::MAX)
 }

@@ -23,7 +23,7 @@ pub const NEXT_ATTEMPT: Duration = Duration::from_millis(250);
 /// One attempt in progress.
 type Attempt = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
 
-/// Attempts that run beside each other. Dropping it gives up all of them.
+/// Concurrent attempts. Dropping it gives up all of them.
 #[derive(Default)]
 pub struct Race {
     attempts: Vec<(SocketAddr, Attempt)>,
@@ -34,7 +34,7 @@ pub struct Race {
 pub enum RaceStep {
     Connected(SocketAddr, TcpStream),
     Failed(SocketAddr, io::Error),
-    /// The newest attempt has had its time: another one may start beside it.
+    /// The newest attempt has had its time, so another one may start beside it.
     Late,
 }
 

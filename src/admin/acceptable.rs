@@ -1,6 +1,5 @@
-//! `Accept`: a caller that cannot read the answer gets 406.
-//!
-//! Reading calls alone are judged: a change that is made is not taken back for its answer.
+//! `Accept`: a caller that cannot read the answer gets 406. Only reading calls are judged, because
+//! a change that was made is not taken back for its answer.
 
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 

@@ -11,7 +11,8 @@ use crate::model::network::NetworkRule;
 /// The longest address: longer ones are not in use.
 const MOST_ADDRESS: usize = 2048;
 
-/// Resolving a name takes milliseconds. One that takes longer is checked when it is called.
+/// The time for resolving a name, which takes milliseconds. A slower name is checked when it is
+/// called.
 const RESOLVING: Duration = Duration::from_secs(2);
 
 /// Refuses an address that is not http or https, has credentials, or leads to a network that may

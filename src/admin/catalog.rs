@@ -23,10 +23,10 @@ use crate::admin::refused::{ApiFault, Refused};
 use crate::snapshot::Snapshots;
 use crate::store::{Change, Record, Store, StoreError, Write, WriteCondition};
 
-/// Compiling a configuration takes milliseconds; a million applications take seconds.
+/// The time for compiling a configuration: milliseconds, or seconds for a million applications.
 const PREVIEW_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A change that is kept is in force soon after. A caller that waits longer is told so.
+/// The time until a stored change is in force. A caller that waits longer is told so.
 const FORCE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The longest wait for other gateways.
@@ -34,7 +34,7 @@ const FLEET_TIMEOUT: Duration = Duration::from_secs(10);
 
 const FLEET_LOOK: Duration = Duration::from_millis(50);
 
-/// A gateway that was not heard of for longer is not waited for: three of the longest pauses
+/// The time after its last report for which a gateway is waited for: three of the longest pauses
 /// between two reports.
 const LIVE_MILLIS: i64 = 3_000;
 

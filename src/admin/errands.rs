@@ -76,8 +76,8 @@ impl Errands {
         Ok(ErrandPlace { _permit: permit, counters: Arc::clone(&self.counters) })
     }
 
-    /// Takes no more errands, and returns when the last one has ended. The caller gives up when it
-    /// has to.
+    /// Accepts no more errands, and returns when the last one has ended. The caller decides how
+    /// long to wait.
     pub async fn close(&self) {
         self.places.close();
         std::future::poll_fn(|context| {

@@ -1,11 +1,12 @@
-//! JSON as callers write it: no member twice, and faults in words that name nothing of the code.
+//! JSON of callers: no member twice, and faults in words that name nothing of the code.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// The longest fault that is told: one that repeats a value of the body may be as long as that.
+/// The longest fault that is shown: a fault that repeats a value of the body can be as long as
+/// that.
 const MOST_FAULT: usize = 400;
 
 /// Returns a member that stands twice in an object of this JSON text, because two readers could

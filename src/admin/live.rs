@@ -16,13 +16,13 @@ use crate::store::{Change, Kind};
 /// A question to the publisher, or a hint.
 #[derive(Debug)]
 pub enum LiveRequest {
-    /// Would the gateway take these changes? Nothing is changed.
+    /// Asks whether the gateway would accept these changes. Nothing is changed.
     Preview {
         changes: Vec<Change>,
         detail: PreviewDetail,
         reply: oneshot::Sender<Result<Preview, Vec<PreviewProblem>>>,
     },
-    /// The store has this revision now; the reply comes when the gateway has it in force.
+    /// Tells that the store has this revision now. The reply comes when it is in force here.
     Follow { revision: u64, reply: oneshot::Sender<()> },
     /// Puts the applications of files into the orders that the API needs, behind the workers.
     Order { directory: Directory, reply: oneshot::Sender<()> },

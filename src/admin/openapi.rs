@@ -50,7 +50,7 @@ impl DescribedApi {
     }
 }
 
-/// A document as it is sent, made when it is first asked for.
+/// A document in the form in which it is sent, made at the first request.
 #[derive(Debug)]
 struct ServedDocument {
     api: DescribedApi,

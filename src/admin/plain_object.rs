@@ -1,5 +1,5 @@
-//! Refuses a list where a body must have an object: the derived readers take its elements for the
-//! values of the object's fields.
+//! Refuses a list in the place of an object of a body: the derived readers take its elements for
+//! the values of the object's fields.
 
 use std::fmt;
 use std::rc::Rc;

@@ -28,7 +28,8 @@ const MOST_BODY: usize = 1024 * 1024;
 
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A call that takes longer has a fault: every wait below it has its own deadline.
+/// The longest time of a call. A longer one has a fault, because every wait in it has its own
+/// deadline.
 const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The paths of WSO2's APIs: scripts for earlier versions call the same operations.

@@ -20,7 +20,7 @@ use crate::telemetry::CallStatistics;
 pub struct Admin {
     pub(super) catalog: Catalog,
     pub(super) access: ApiAccess,
-    /// Encrypt the secrets that are kept.
+    /// The keys that encrypt stored secrets.
     pub(super) keys: Arc<StoreKeys>,
     /// `None` if this process serves no requests.
     pub(super) statistics: Option<Arc<CallStatistics>>,

@@ -51,7 +51,8 @@ fn length(field: &str, text: &str, most: usize) -> Result<(), Refused> {
     Ok(())
 }
 
-/// Control characters, characters without width, and those that turn the direction of a line.
+/// Tells whether a character is a control character, has no width, or turns the direction of a
+/// line.
 fn unseen(character: char) -> bool {
     character.is_control()
         || matches!(character,

@@ -1,4 +1,4 @@
-//! YAML as callers write it, within bounds.
+//! YAML of callers, within bounds.
 
 use serde_json::Value;
 
@@ -15,8 +15,8 @@ const MOST_DEPTH: usize = 100;
 
 const MOST_ALIASES: usize = 1_000;
 
-/// Reads a document that is JSON, or YAML. YAML's readers read JSON too, but with other words for
-/// its faults.
+/// Reads a document in JSON or YAML. A reader of YAML accepts JSON too, but describes faults in
+/// another way.
 pub(super) fn json_or_yaml(text: &[u8]) -> Result<Value, String> {
     let text = std::str::from_utf8(text).map_err(|_| "it is not UTF-8".to_owned())?;
     if let Some(fault) = repeated_member(text.as_bytes()) {

@@ -18,8 +18,8 @@ use crate::model::clock::UnixSeconds;
 /// The prefix of WSO2's own claims.
 const DIALECT: &str = "http://wso2.org/claims";
 
-/// Claims of the access token that the backend JWT says in its own way, or that mean nothing to a
-/// backend.
+/// Claims of the access token that the backend JWT expresses in its own way, or that mean nothing
+/// to a backend.
 const NOT_PASSED_ON: [&str; 13] = [
     "iss",
     "sub",

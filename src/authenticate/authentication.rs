@@ -1,4 +1,4 @@
-//! The step from a token to a principal, with the proof of possession where the token is bound.
+//! The step from a token to a principal, with the proof of possession if the token is bound.
 
 use std::sync::Arc;
 

@@ -44,7 +44,7 @@ pub struct Evidence<'r> {
     pub method: &'r str,
     pub scheme: &'static str,
     pub authority: &'r str,
-    /// The path as sent, and in normal form; both behind the prefix that trusted proxies took off.
+    /// The path as sent, and in normal form; both behind the prefix that trusted proxies removed.
     pub paths: [&'r str; 2],
     pub prefix: &'r str,
     pub headers: &'r HeaderMap,

@@ -24,7 +24,7 @@ pub struct Budgets {
 }
 
 impl Budgets {
-    /// A budget was used up: where many clients may share it, the operator is told.
+    /// Notes that a budget was used up. If many clients may share it, the operator is warned.
     pub fn note_refusal(&self, client: ClaimedClient, peer: Option<IpAddr>) {
         if client.claimed.is_some()
             && let Some(peer) = peer
@@ -39,7 +39,7 @@ impl Budgets {
         self.unknown_tokens.forget_settled(now);
     }
 
-    /// Finds the payer for a request of this client, which came from this peer.
+    /// Finds the client to charge for a request of this client, which came from this peer.
     pub fn payer(
         &self,
         client: IpAddr,

@@ -24,7 +24,7 @@ use crate::revocation::record::Mark;
 use crate::telemetry::WorkerCounters;
 use crate::telemetry::refusals::Refusals;
 
-/// Forged tokens that one worker remembers, by the beginning of a SHA-256.
+/// The most forged tokens that one worker remembers, by the beginning of a SHA-256.
 const MOST_FORGED: usize = 16_384;
 
 type Verdicts =

@@ -63,7 +63,7 @@ impl CallerNames {
         self.series.get_or_init(|| registry.of(&self.application, &self.owner))
     }
 
-    /// Counts a call at the API of an operation. The statistics are asked once for each API.
+    /// Counts a call at the API of an operation. The statistics are looked up once for each API.
     pub fn count_call(
         &self,
         statistics: &CallStatistics,

@@ -11,7 +11,7 @@ use crate::authenticate::error::AuthenticateError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenScheme {
     Bearer,
-    /// RFC 9449 section 7.1: with a proof beside it.
+    /// The scheme of RFC 9449 section 7.1, with a proof beside it.
     Dpop,
 }
 

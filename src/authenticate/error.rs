@@ -51,7 +51,7 @@ pub enum AuthenticateError {
     Token {
         key_manager: Arc<CompiledKeyManager>,
         rejection: Rejection,
-        /// Known from before: no signature was checked.
+        /// The verdict was remembered, and no signature was checked.
         repeated: bool,
     },
     #[error(
@@ -84,8 +84,8 @@ impl AuthenticateError {
         Self::KeysUnavailable { key_manager: Arc::clone(key_manager), cause }
     }
 
-    /// Returns the refusal that says more, of two by different servers: one that knows the token
-    /// says more about it than one that does not.
+    /// Returns the more telling refusal of two by different servers: a server that knows the token
+    /// tells more about it than one that does not.
     #[must_use]
     pub fn or_better(self, other: Self) -> Self {
         if matches!(self, Self::Inactive) { other } else { self }

@@ -75,7 +75,7 @@ fn judge(
 ) -> Result<Principal, Unproven> {
     let unverified = match Unverified::parse(token, snapshot.settings.limits.max_token_bytes) {
         Ok(unverified) => unverified,
-        // not a JWS at all: only a server that can be asked may know it
+        // not a JWS at all, so only a server with introspection may know it
         Err(Rejection::Malformed(fault)) => {
             let unknown = match fault {
                 MalformedToken::Parts => AuthenticateError::Opaque,

@@ -23,7 +23,7 @@ use crate::model::key_manager::TokenValidation;
 use crate::model::token_handling::TokenHandling;
 use crate::snapshot::Snapshot;
 
-/// Judges an opaque token; `unknown` is the verdict where no server could know it.
+/// Judges an opaque token; `unknown` is the verdict if no server could know it.
 pub(super) fn judge(
     snapshot: &Snapshot,
     reception: &impl TokenReception,

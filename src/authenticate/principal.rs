@@ -37,7 +37,7 @@ pub(super) struct Verdict {
     token_hash: TokenHash,
     binding: Binding,
     marks: Marks,
-    /// Kept only where its server is asked again.
+    /// The token, kept only if its server is asked again.
     token: Option<Secret>,
     bytes: u64,
     caller: RefCell<Option<Rc<CallerNames>>>,
@@ -52,7 +52,7 @@ const PLACE_BYTES: usize = 1_024;
 pub enum Basis {
     /// The key manager's keys of this generation.
     Signature { generation: u64 },
-    /// The server's word, until then by monotonic time: no clock that is set makes it last.
+    /// The server's answer, until then by monotonic time, so that no clock can prolong it.
     Introspection { until: Moment },
     /// Both: the keys of this generation, and the server's confirmation until then.
     Confirmed { generation: u64, until: Moment },
@@ -121,7 +121,7 @@ impl Verdict {
         self.binding
     }
 
-    /// Returns the bytes that the verdict takes, with its token.
+    /// Returns the memory of the verdict, with its token.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
     }

@@ -11,7 +11,7 @@ use crate::telemetry::KeyManagerSeries;
 #[derive(Debug, Clone)]
 pub enum TokenJudge {
     KeyManager(Arc<CompiledKeyManager>),
-    /// An organization of this template, which has to be opened first.
+    /// An organization of this template, which must be opened first.
     Template(Arc<CompiledTemplate>),
 }
 

@@ -18,10 +18,10 @@ use crate::model::clock::Moment;
 use crate::model::rate::Rate;
 use crate::revocation::record::Mark;
 
-/// Questions of one client at a time: a quarter of those that one server is asked at a time.
+/// The questions of one client at a time: a quarter of the number for one server.
 const EACH: usize = 16;
 
-/// Questions of all clients at a time, on whichever servers.
+/// The questions of all clients at a time, to all servers together.
 const ALL: usize = 1024;
 
 /// Requests of one client that wait for their turn or for an answer.
@@ -50,7 +50,7 @@ struct VouchedTokens(Cache<Mark, ()>);
 pub struct Ticket {
     tokens: Arc<UnknownTokens>,
     mark: Mark,
-    /// Counted among the requests that wait for the token.
+    /// True if it counts among the requests that wait for the token.
     shares: bool,
     paid: Option<Paid>,
 }

@@ -23,7 +23,7 @@ pub struct Grant<'s> {
     routed: Routed<'s>,
     principal: Option<Principal>,
     application: Option<ApplicationView<'s>>,
-    /// The policy of the subscription, where there is one.
+    /// The policy of the subscription, if there is one.
     subscription: Option<PolicyIndex>,
     key_type: KeyType,
     /// The first rule that the request breaks, and that is only observed.
@@ -83,7 +83,7 @@ pub fn open(routed: Routed<'_>) -> Option<Result<Grant<'_>, AuthorizationError>>
     if routed.operation().auth != AuthScheme::None {
         return None;
     }
-    // an open operation has no key: production where there is one, as in WSO2
+    // an open operation has no key: production if the API has it, as in WSO2
     let key_type =
         if routed.api().production.is_some() { KeyType::Production } else { KeyType::Sandbox };
     Some(with_backend(Grant {

@@ -16,7 +16,7 @@ use crate::model::backend::{
 };
 use crate::model::network::NetworkRule;
 
-/// The targets of a backend, ready to be asked.
+/// The targets of a backend, prepared for requests.
 #[derive(Debug)]
 pub struct BackendGroup {
     pub targets: Vec<Arc<CompiledTarget>>,
@@ -55,7 +55,7 @@ pub struct TargetAddress {
 #[derive(Debug, Default)]
 pub struct EndpointList {
     pub endpoints: Vec<TargetAddress>,
-    /// Positions in `endpoints`, each as often as its weight says, evenly mixed.
+    /// Positions in `endpoints`, each as often as its weight, evenly mixed.
     pub turns: Box<[u16]>,
 }
 
@@ -232,7 +232,7 @@ impl CompiledTarget {
         literal.is_ok_and(|address| !networks.permits(address)) || self.healths.is_denied()
     }
 
-    /// Names the target for people, and says if the gateway may not connect to it.
+    /// Names the target for people, and adds if the gateway may not connect to it.
     pub fn shown(&self) -> String {
         let denied = self.is_denied();
         let note = if denied { " (in a network that may not be called)" } else { "" };

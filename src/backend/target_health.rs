@@ -18,8 +18,8 @@ pub fn monotonic_millis() -> u64 {
     u64::try_from(BEGAN.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// An address that took no connection is asked last for this long; twice as long each time in a
-/// row.
+/// The time for which an address that accepted no connection is tried last. It doubles with each
+/// failure in a row.
 const REFUSED: Duration = Duration::from_secs(1);
 const MOST_DOUBLINGS: u32 = 4;
 
@@ -93,7 +93,7 @@ const LONGEST_EJECTION: u32 = 10;
 pub struct TargetHealth {
     in_flight: AtomicUsize,
     unhealthy: AtomicBool,
-    /// Checks in a row that said the opposite of `unhealthy`.
+    /// The number of checks in a row that contradicted `unhealthy`.
     doubts: AtomicU32,
     next_check: AtomicU64,
     failures: AtomicU32,
@@ -114,7 +114,7 @@ pub enum HealthChange {
 }
 
 impl TargetHealth {
-    /// May be asked: healthy, and not ejected.
+    /// Tells whether it can be used: healthy, and not ejected.
     pub fn is_usable(&self, now: u64) -> bool {
         !self.unhealthy.load(Relaxed) && !self.is_ejected(now)
     }
@@ -179,8 +179,8 @@ impl TargetHealth {
         }
     }
 
-    /// The target failed: whether that was one too many. The caller says whether it may be
-    /// [`TargetHealth::eject`]ed.
+    /// Notes a failure, and returns whether it was one too many. The caller decides whether the
+    /// target may be [`TargetHealth::eject`]ed.
     pub fn failed(&self, rule: &EjectRule) -> bool {
         self.failures.fetch_add(1, Relaxed).saturating_add(1) >= rule.consecutive_failures
     }
@@ -229,8 +229,8 @@ impl TargetHealth {
         Some(HealthChange::Unhealthy)
     }
 
-    /// The share of its turns that a target takes now, in thousandths: it grows while a target that
-    /// came back warms up.
+    /// Returns the share of its turns that a target takes now, in thousandths: it grows while a
+    /// target that came back warms up.
     pub fn warmth(&self, slow_start: Duration, now: u64) -> u64 {
         const COLDEST: u64 = 100;
         let recovered = self.recovered.load(Relaxed);

@@ -87,7 +87,7 @@ impl FormerTargetSlot {
     }
 }
 
-/// Equal trust has equal text; a changed certificate file makes a new pool.
+/// Returns a text that is equal for equal trust. A changed certificate file makes a new pool.
 fn fingerprint(tls: &BackendTls) -> String {
     let mut hasher = DefaultHasher::new();
     for file in [

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The smallest reserve: as many connections as the management listener takes.
+/// The smallest reserve: as many as the management listener's connections.
 const LEAST_RESERVE: usize = 64;
 
 /// The reserve is this part of a large limit.
@@ -106,7 +106,7 @@ impl Descriptors {
     fn take(self: &Arc<Self>, side: Side, kept_free: usize) -> Option<Descriptor> {
         let share = self.share(side);
         let before = share.taken.fetch_add(1, Ordering::Relaxed);
-        // whoever does not get it gives it back
+        // a request that does not get it gives it back
         let taken = Descriptor { of: Arc::clone(self), side };
         let free = share.most.load(Ordering::Relaxed).saturating_sub(before);
         (free > kept_free).then_some(taken)

@@ -44,7 +44,7 @@ const SHARDS: usize = 16;
 /// Sources of one lock: about 1.3 MB for all.
 const MOST_EACH: usize = 2048;
 
-/// Sources that are compared when one has to go.
+/// The number of sources that are compared when one must be forgotten.
 const CANDIDATES: usize = 8;
 
 type Shard = HashMap<ClientSource, Debt, foldhash::fast::RandomState>;
@@ -61,7 +61,7 @@ struct Debt {
 pub struct SourceBudgets {
     shards: Box<[Mutex<Shard>]>,
     hasher: foldhash::quality::RandomState,
-    /// The latest moment that any worker has told: their coarse clocks differ by a tick.
+    /// The latest moment that any worker has reported: their coarse clocks differ by a tick.
     latest: AtomicU64,
     known: AtomicUsize,
     forgotten: AtomicU64,

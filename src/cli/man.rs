@@ -11,7 +11,7 @@ use crate::cli::output::Output;
 pub(super) fn man(command: clap::Command, options: &ManOptions, output: Output) -> u8 {
     let Some(folder) = &options.folder else {
         let mut page = Vec::new();
-        // memory takes every write
+        // writing to memory cannot fail
         let _ = Man::new(command).render(&mut page);
         output.line(String::from_utf8_lossy(&page).trim_end());
         return exit::OK;

@@ -30,7 +30,7 @@ use clap::{CommandFactory, Parser};
 use crate::cli::arguments::{Arguments, CliCommand};
 use crate::cli::output::Output;
 
-/// The definitions of all commands and options, for completions and for whoever documents them.
+/// Returns the definitions of all commands and options, for completions and documentation.
 pub fn command() -> clap::Command {
     Arguments::command()
 }

@@ -12,7 +12,7 @@ pub struct DeclaredChange {
     pub turn: ChangeTurn,
     /// The list or section of the file, such as "apis" or "limits".
     pub list: String,
-    /// Empty for a section.
+    /// The name in a list; empty for a section.
     pub name: String,
     /// The keys that differ, such as `certificates.jwks`.
     pub keys: Vec<String>,

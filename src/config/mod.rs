@@ -71,7 +71,7 @@ pub struct Loaded {
 pub struct ConfigFiles {
     path: PathBuf,
     sources: Sources,
-    /// Found while they were read.
+    /// The problems that reading found.
     problems: Vec<Problem>,
     watched: Vec<PathBuf>,
     left_out: LeftOut,
@@ -87,7 +87,7 @@ impl ConfigFiles {
         Self { path: path.to_owned(), sources, problems, watched, left_out }
     }
 
-    /// Says where the store is, if objects of one are to be served.
+    /// Returns the settings of the store, if its objects are served.
     pub fn store_settings(&self) -> Result<Option<StoreSettings>, Report> {
         let problems = Problems::after(&self.problems, &self.watched);
         let settings = resolve::store_settings(&self.sources, &problems);

@@ -1,5 +1,5 @@
-//! Collects errors and warnings while a configuration is read, so that reading goes on and the
-//! operator sees all of them at once.
+//! Collects errors and warnings while a configuration is read, so that the operator gets all of
+//! them at once.
 
 use std::cell::RefCell;
 use std::ops::Range;

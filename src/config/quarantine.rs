@@ -1,7 +1,7 @@
 //! Takes broken objects out of a configuration, so that all others can be used.
 //!
-//! Nothing may open by this: where a request or a token could reach another object instead of the
-//! one that is missing, the configuration is refused as a whole.
+//! Nothing may open by this. If a request or a token could reach another object instead of the
+//! missing one, the configuration is refused as a whole.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,8 +18,8 @@ use crate::model::identity::Identities;
 /// The lists whose entries can be left out.
 const LISTS: [&str; 3] = ["apis", "key_managers", "application_files"];
 
-/// An API that names a key manager that is left out goes in the next round, and nothing depends on
-/// an API. More rounds than these lead nowhere.
+/// The most rounds. An API that names a missing key manager is removed in the next round, and
+/// nothing depends on an API, so more rounds change nothing.
 const MOST_ROUNDS: usize = 8;
 
 /// A configuration without its broken objects.

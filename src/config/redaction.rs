@@ -159,8 +159,8 @@ fn bare_value(line: &str) -> Option<usize> {
     (!begins_otherwise).then(|| line.len().saturating_sub(value.len()))
 }
 
-/// Returns a message without the credentials in its addresses, and without a key that stands where
-/// a file name is expected.
+/// Returns a message without the credentials in its addresses, and without a key in the place of a
+/// file name.
 pub(super) fn message(text: &str) -> Cow<'_, str> {
     if let Some((before, _)) = text.split_once("-----BEGIN") {
         return Cow::Owned(format!(

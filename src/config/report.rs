@@ -21,7 +21,7 @@ pub struct Report {
 struct Located {
     problem: Problem,
     path: String,
-    /// Line and column, from 1.
+    /// The line and column, from 1.
     position: Option<(usize, usize)>,
     /// The line, and the span in it.
     excerpt: Option<SourceExcerpt>,
@@ -39,7 +39,7 @@ struct SourceExcerpt {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReportStyle {
     Plain,
-    /// With the colors of a terminal.
+    /// Text with the colors of a terminal.
     Colored,
 }
 

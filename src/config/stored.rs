@@ -26,7 +26,7 @@ pub struct StoredTable {
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredApplication {
     pub revision: u64,
-    /// JSON.
+    /// The line, as JSON.
     pub line: String,
 }
 

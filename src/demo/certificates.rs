@@ -155,7 +155,8 @@ impl Pair {
         }
     }
 
-    /// Returns the key, after a check that the certificate beside it is ours and belongs to it.
+    /// Returns the key, after a check that the certificate beside it is the demo's own and belongs
+    /// to it.
     fn load_authority(&self) -> Result<KeyPair, CertificateError> {
         let foreign = || CertificateError::ForeignAuthority { path: self.certificate.clone() };
         let key = KeyPair::from_pem(&read(&self.key)?).map_err(|_| foreign())?;

@@ -41,7 +41,7 @@ async fn server() -> RunningServer {
     DemoServer::start(ANY_PORT, clients(), Arc::new(WallClock)).await.unwrap()
 }
 
-/// Status line and fields, and the body as it came.
+/// Returns the status line and fields, and the body as it came.
 async fn exchange(address: SocketAddr, request: &str) -> (String, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();

@@ -209,7 +209,7 @@ pub(super) fn binding_hints(
     }
 }
 
-/// Returns the request that a proof is for, beside the one that was sent.
+/// Returns the request that a proof is for, besides the one that was sent.
 fn proof_hints(question: &ExplainRequest) -> Vec<String> {
     let payload = question
         .proof()

@@ -201,7 +201,7 @@ fn address(client: IpAddr) -> String {
     }
 }
 
-/// Names `--client` where the answer depends on an address that the question does not say.
+/// Mentions `--client` if the answer depends on an address that the question does not have.
 fn address_hint(
     grounds: &Grounds<'_>,
     levels: &[LevelLeft],

@@ -4,7 +4,7 @@ use crate::authorize::{AuthorizationError, Grant};
 use crate::model::api::SubscriptionRule;
 use crate::model::provenance::Provenance;
 
-/// Returns the words for the subscription of a request that passed.
+/// Returns the text about the subscription of a request that passed.
 pub(super) fn subscription(
     rule: SubscriptionRule,
     observed: Option<AuthorizationError>,
@@ -23,7 +23,7 @@ pub(super) fn subscription(
     }
 }
 
-/// Returns the words for a refusal that is only observed, and the place that says to observe.
+/// Returns the text about a refusal that is only observed, and the place of its `observe`.
 pub(super) fn told(grant: &Grant<'_>, error: AuthorizationError) -> (String, Provenance) {
     let routed = grant.routed();
     let (api, operation) = (&routed.api().definition, routed.operation());

@@ -16,7 +16,7 @@ const MOST_SHOWN: usize = 200;
 #[derive(Debug, Clone)]
 pub struct FetchUrl {
     url: Url,
-    /// The same address as the HTTP library takes it.
+    /// The same address as a type of the HTTP library.
     uri: Uri,
 }
 
@@ -71,7 +71,7 @@ impl FetchUrl {
         &self.uri
     }
 
-    /// Host and port as the `Host` field has them: without the scheme's own port.
+    /// Returns host and port as in a `Host` field: without the scheme's default port.
     pub(super) fn authority(&self) -> &str {
         self.uri.authority().map(http::uri::Authority::as_str).unwrap_or_default()
     }

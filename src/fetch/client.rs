@@ -89,7 +89,7 @@ pub async fn deliver(
         let (response, _) = response.await?;
         let (status, retry_after) = (response.status(), retry_after(response.headers()));
         let most = usize::try_from(settings.max_document_bytes).unwrap_or(usize::MAX);
-        // an answer that cannot be read says nothing beside its status
+        // an answer that cannot be read tells nothing besides its status
         let content = response.content(most).await.unwrap_or_default();
         Ok(Receipt { status, retry_after, content })
     };
@@ -125,8 +125,7 @@ async fn exchange(
 /// A response, and the end of the certificate that its server has shown.
 pub(super) type Answered = (OpenResponse, Option<u64>);
 
-/// Sends a request, and waits for the response's head. `request` is told the proxy that it goes
-/// to by name.
+/// Sends a request, and waits for the response's head. `request` gets the proxy's name.
 pub(super) async fn open(
     settings: &Fetch,
     url: &FetchUrl,

@@ -1,5 +1,5 @@
-//! Opens the connection of a fetch: straight to the server, or through a proxy, with TLS over it
-//! where the address says so.
+//! Opens the connection of a fetch: directly to the server, or through a proxy, with TLS over it if
+//! the address requires it.
 
 use std::error::Error;
 use std::io;

@@ -31,7 +31,7 @@ pub struct Document {
 #[derive(Debug)]
 pub struct Posted {
     pub content: Bytes,
-    /// The server says that it is a signed introspection answer.
+    /// True if the server declares a signed introspection answer.
     pub signed: bool,
     /// The end of the server's certificate, in seconds since 1970.
     pub certificate_until: Option<u64>,
@@ -190,8 +190,7 @@ async fn refused(
     let said: serde_json::Value = serde_json::from_slice(&content).unwrap_or_default();
     let text = |name: &str| {
         let text = said.get(name)?.as_str()?;
-        // the text goes to the operator's log: printable, and without anything that the server
-        // quotes of the form
+        // the text goes to the operator's log: printable, and without quotes of the form
         let secrets = form.fields.iter().map(|(_, value)| *value).filter(|value| value.len() > 3);
         let text = secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "..."));
         let shown = text.chars().filter(|character| !character.is_control());
@@ -208,9 +207,9 @@ async fn refused(
     }
 }
 
-/// Tells whether the server refuses the gateway itself. RFC 7662 says 401; Django OAuth Toolkit
-/// says 403, and Keycloak 26.7 says 400 with `unauthorized_client` if it cannot decode the
-/// credentials.
+/// Tells whether the server refuses the gateway itself. RFC 7662 prescribes 401. Django OAuth
+/// Toolkit answers 403, and Keycloak 26.7 answers 400 with `unauthorized_client` if it cannot
+/// decode the credentials.
 fn concerns_credentials(status: u16, error: Option<&str>) -> bool {
     matches!(status, 401 | 403) || matches!(error, Some("invalid_client" | "unauthorized_client"))
 }

@@ -64,8 +64,8 @@ pub enum FetchFailure {
 }
 
 impl FetchFailure {
-    /// Tells whether the server cannot be reached, does not answer in time, or says itself that it
-    /// is in trouble. A refusal is no outage: any client that sends a token can cause one.
+    /// Tells whether the server cannot be reached, does not answer in time, or reports a failure of
+    /// its own. A refusal is no outage: any client that sends a token can cause one.
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Dns { .. }

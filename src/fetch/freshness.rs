@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, header};
 pub enum Freshness {
     /// The response does not say.
     Unsaid,
-    /// Good for this long.
+    /// The response is good for this long.
     For(Duration),
     /// The response must not be kept.
     Uncached,

@@ -11,7 +11,7 @@ use ipnet::IpNet;
 
 use crate::fetch::address::FetchUrl;
 
-/// Tells whether this list says that the address is reached directly.
+/// Tells whether an address is reached directly by this list.
 pub(super) fn lists(list: &str, url: &FetchUrl) -> bool {
     let host = url.host().trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
     let port = url.port();

@@ -34,7 +34,7 @@ impl fmt::Debug for Proxy {
 }
 
 impl Proxy {
-    /// Scheme, host and port: never the user or the password.
+    /// Returns scheme, host and port: never the user or the password.
     pub(super) fn name(&self) -> String {
         let host = self.uri.host().unwrap_or_default();
         let port = self.uri.port_u16().map_or_else(String::new, |port| format!(":{port}"));

@@ -6,8 +6,8 @@ use crate::fetch::address::{FetchUrl, is_loopback_host};
 use crate::fetch::failure::FetchFailure;
 use crate::model::network::NetworkRule;
 
-/// Resolves a host, and returns the addresses of it that may be called. The connection goes to one
-/// of these, so that a name cannot change between the check and the connection.
+/// Resolves a host, and returns its permitted addresses. The connection goes to one of these, so
+/// that a name cannot change between the check and the connection.
 pub(super) async fn resolve(
     host: &str,
     port: u16,

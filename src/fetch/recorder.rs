@@ -33,7 +33,7 @@ impl CertificateRule for Recorder {
     }
 }
 
-/// The text comes from a stranger: cut, and without control characters.
+/// Describes the certificate of a stranger: cut, and without control characters.
 fn describe(certificate: &CertificateDer<'_>) -> String {
     const MOST: usize = 200;
     let text = match X509Certificate::from_der(certificate) {

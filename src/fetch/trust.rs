@@ -44,8 +44,8 @@ pub enum TrustError {
     Setup(#[source] rustls::Error),
 }
 
-/// TLS with the system's authorities, those in `ca`, and a client certificate where the server asks
-/// for one.
+/// Returns TLS with the system's authorities, those in `ca`, and a client certificate if the server
+/// asks for one.
 pub fn client_config(
     ca: Option<&PemFile>,
     client: Option<&ClientCertificate>,
@@ -80,7 +80,7 @@ pub fn verifier(ca: Option<&PemFile>) -> Result<Arc<dyn ServerCertVerifier>, Tru
     Ok(Arc::new(RuledVerifier::new(verifier, ListedCertificates::of(listed))))
 }
 
-/// Client TLS with a verifier of the caller's, over [`verifier`].
+/// Returns client TLS with a verifier of the caller's, over [`verifier`].
 pub fn client_config_with(
     verifier: Arc<dyn ServerCertVerifier>,
     client: Option<&ClientCertificate>,
@@ -128,7 +128,8 @@ fn pem_error(file: &PemFile, source: rustls::pki_types::pem::Error) -> TrustErro
     TrustError::Pem { file: file.path.display().to_string(), source }
 }
 
-/// Read once: the system's store is hundreds of files on some machines.
+/// Returns the system's authorities. They are read once, because they are hundreds of files on some
+/// machines.
 fn system_roots() -> &'static RootCertStore {
     static ROOTS: OnceLock<RootCertStore> = OnceLock::new();
     ROOTS.get_or_init(|| {

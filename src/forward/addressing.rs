@@ -38,7 +38,7 @@ pub(super) fn lacks_length(request: &Request<RequestBody>) -> bool {
         && request.body().size_hint().exact().is_none()
 }
 
-/// Puts the authority where the protocol has it: HTTP/2 in the URI, HTTP/1.1 in `Host`.
+/// Puts the authority in the place of the protocol: HTTP/2 in the URI, HTTP/1.1 in `Host`.
 pub(super) fn speak(
     request: &mut Request<RequestBody>,
     target: &CompiledTarget,

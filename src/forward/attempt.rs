@@ -45,7 +45,8 @@ pub(super) struct Trying<'t> {
 pub(super) type NotAnswered = (ForwardError, Option<Box<Request<RequestBody>>>);
 
 impl Forwarder {
-    /// Tries the address `first` of a target. `asked` becomes the address that took the connection.
+    /// Tries the address `first` of a target. `asked` becomes the address that accepted the
+    /// connection.
     pub(super) async fn try_target<'t>(
         &self,
         trying: Trying<'t>,

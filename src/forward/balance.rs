@@ -8,7 +8,7 @@ use crate::backend::target_health::TargetHealth;
 use crate::backend::{BackendGroup, EndpointList, TargetAddress, TargetAddresses};
 use crate::model::backend::Balance;
 
-/// The facts that a choice depends on, beside the group.
+/// The facts that a choice depends on, besides the group.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Choice<'c> {
     /// This worker's count of requests to the group.

@@ -25,7 +25,7 @@ use crate::forward::failure::ForwardError;
 use crate::forward::search::{SearchList, from_hosts_file};
 use crate::model::network::NetworkRule;
 
-/// Answers hold at least and at most this long, whatever their time to live says.
+/// The shortest and the longest life of an answer, regardless of its time to live.
 const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_mins(5);
 
@@ -35,13 +35,13 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// The most addresses of one name that are used.
 const MOST_ADDRESSES: usize = 256;
 
-/// Addresses of the hosts file hold this long: the file says no time.
+/// The life of addresses of the hosts file, which has no time to live.
 const HOSTS_FILE: Duration = Duration::from_secs(10);
 
 /// Asks for the addresses of names, for one worker.
 #[derive(Debug)]
 pub struct NameCache {
-    /// Empty: the system's.
+    /// The servers to ask; empty for the system's.
     servers: Vec<SocketAddr>,
     client: OnceCell<Option<ResolverClient>>,
     /// Grows with each answer that changes something.
@@ -125,7 +125,7 @@ impl NameCache {
         Err(missing)
     }
 
-    /// RFC 2782: the records of the lowest priority, as often as their weight says.
+    /// Returns the records of the lowest priority, each as often as its weight (RFC 2782).
     async fn service(&self, service: &str) -> Result<Found, Missing> {
         let client =
             self.client().ok_or_else(|| Missing::NoAnswer(io::Error::other("no DNS client")))?;
@@ -174,7 +174,7 @@ fn name_server(server: SocketAddr) -> NameServerConfig {
 impl ResolverClient {
     fn new(servers: &[SocketAddr]) -> Result<Self, NetError> {
         let system = read_system_conf();
-        // the search list is the system's, whoever is asked
+        // the search list is the system's, even for other servers
         let search = system.as_ref().map_or_else(
             |_| SearchList::none(),
             |(config, options)| SearchList::of_system(config, options),
@@ -196,7 +196,7 @@ impl ResolverClient {
     }
 }
 
-/// A server that cannot say: getaddrinfo tries the next name of the list then.
+/// Tells whether a server failed to answer; then getaddrinfo tries the next name of the list.
 fn is_server_failure(error: &NetError) -> bool {
     matches!(error, NetError::Dns(DnsError::ResponseCode(ResponseCode::ServFail)))
 }
@@ -204,7 +204,7 @@ fn is_server_failure(error: &NetError) -> bool {
 /// The reason for which there are no addresses.
 #[derive(Debug)]
 enum Missing {
-    /// The name's own servers say that it is not there.
+    /// The name's own servers answer that it does not exist.
     NoSuchName,
     NoAnswer(io::Error),
 }

@@ -29,7 +29,7 @@ pub(super) struct Driver {
 }
 
 enum Mode {
-    /// Whoever waits for something on the connection drives it.
+    /// The task that waits for something on the connection drives it.
     Held(Driving),
     Task {
         driving: Rc<RefCell<Option<Driving>>>,
@@ -98,7 +98,7 @@ impl Driver {
         }
     }
 
-    /// Asks, and drives the connection where there is no answer yet.
+    /// Polls, and drives the connection if there is no result yet.
     pub(super) fn poll<T>(
         &mut self,
         context: &mut Context<'_>,

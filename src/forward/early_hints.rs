@@ -12,14 +12,15 @@ use http::{HeaderMap, StatusCode, header};
 
 use crate::forward::headers;
 
-/// Interim answers to one request. A server that says 102 while it works repeats it every 20
-/// seconds (RFC 2518 section 10.1), so this is enough for twenty minutes; hints come once or twice.
+/// The most interim answers to one request. A server that sends 102 while it works repeats it every
+/// 20 seconds (RFC 2518 section 10.1), so this is enough for twenty minutes. Hints come once or
+/// twice.
 pub const MOST: u32 = 64;
 
 /// The most bytes of hints for one request; further hints are dropped.
 const MOST_BYTES: usize = 16 * 1024;
 
-/// The interim answers that a connection has to send before its answer.
+/// The interim answers that a connection must send before its answer.
 #[derive(Debug, Default)]
 pub struct Interim {
     /// True if the client cannot get hints.
@@ -102,7 +103,7 @@ impl Interim {
         inner.waker.get_or_insert_with(|| waker.clone());
     }
 
-    /// Hands the bytes to `write`, which says how many of them it took.
+    /// Hands the bytes to `write`, which returns how many of them it took.
     pub fn write<E>(&self, mut write: impl FnMut(&[u8]) -> Result<usize, E>) -> Result<(), E> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         while !inner.bytes.is_empty() {

@@ -133,8 +133,8 @@ impl ForwardError {
             )
     }
 
-    /// Tells whether the backend cannot have seen anything of the request, so that another target
-    /// may be asked.
+    /// Tells whether the backend cannot have received any part of the request, so that another
+    /// target may be asked.
     pub fn before_sending(&self) -> bool {
         matches!(
             self,

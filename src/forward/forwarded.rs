@@ -34,7 +34,7 @@ pub enum ClientScheme {
     Https,
 }
 
-/// The connection that a request came on.
+/// The connection of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival<'a> {
     pub peer: IpAddr,
@@ -140,7 +140,7 @@ impl ClientOrigin {
         &self.prefix
     }
 
-    /// Writes the facts over whatever the headers say.
+    /// Replaces the headers by the facts.
     pub fn add_to(&self, headers: &mut HeaderMap) {
         self.written().add_to(headers);
     }
@@ -237,13 +237,13 @@ impl WrittenOrigin {
         self.host.as_ref()
     }
 
-    /// Writes the fields over whatever the headers say.
+    /// Replaces the headers by the fields.
     pub fn add_to(&self, headers: &mut HeaderMap) {
         set(headers, X_FORWARDED_FOR, self.forwarded_for.as_ref());
         set(headers, FORWARDED, self.forwarded.as_ref());
         set(headers, X_FORWARDED_PROTO, Some(&self.proto));
         set(headers, X_FORWARDED_HOST, self.host.as_ref());
-        // never a client's own word: strangers' fields of this name were stripped
+        // never a client's claim: fields of this name from clients were stripped
         if let Some(port) = &self.port {
             headers.insert(X_FORWARDED_PORT, port.clone());
         }
@@ -271,7 +271,8 @@ fn parse_port(text: &str) -> Option<u16> {
     digits.parse().ok().filter(|port| plain && *port > 0)
 }
 
-/// The client's port in place of the one that the host says; the scheme's own is left out.
+/// Returns the host with the client's port in place of its own. The default port of the scheme is
+/// left out.
 fn with_port(host: &str, port: u16, scheme: ClientScheme) -> String {
     let bare = parse_authority(host).map_or(host.to_owned(), |named| named.host().to_owned());
     if port == scheme.default_port() { bare } else { format!("{bare}:{port}") }

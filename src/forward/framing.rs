@@ -84,7 +84,7 @@ fn content_length(headers: &mut HeaderMap) -> Result<Option<u64>, FramingFault> 
     {
         return Ok(Some(length));
     }
-    // RFC 9110 section 8.6: one number that is repeated may be taken once
+    // RFC 9110 section 8.6: one number that is repeated can be used once
     let members = headers.get_all(CONTENT_LENGTH).iter().flat_map(|line| {
         line.as_bytes().split(|byte| *byte == b',').map(|member| number(member.trim_ascii()))
     });

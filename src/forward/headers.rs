@@ -35,7 +35,7 @@ pub struct Hop<'h> {
     /// The field of a token that ends here. A DPoP proof is removed with it, since it is worth
     /// nothing alone and names its purpose.
     pub credential: Option<&'h str>,
-    /// Read from the same headers.
+    /// The origin, read from the same headers.
     pub origin: &'h WrittenOrigin,
     /// The removed part of the client's path, if the backend is told.
     pub prefix: Option<HeaderValue>,
@@ -85,7 +85,7 @@ pub fn strip_response(headers: &mut HeaderMap) {
     });
 }
 
-/// Removes from a client's trailers whatever no header of its could say.
+/// Removes the trailers of a client that its headers could not have.
 pub fn strip_request_trailers(trailers: &mut HeaderMap, removed: &RemovedHeaders) {
     strip(trailers, |name| ends_well(name.as_str()) && !removed.has(name.as_str()));
 }
@@ -128,7 +128,7 @@ pub fn apply(rules: &HeaderRules, headers: &mut HeaderMap) {
 enum Class {
     Plain,
     HopByHop,
-    /// Said by the gateway, or by a proxy that it trusts: never by a client.
+    /// Set by the gateway, or by a trusted proxy, and never by a client.
     Own,
     /// End-to-end, but needed by each hop or read by the gateway: `Connection` cannot remove it,
     /// `_` cannot imitate it.

@@ -48,8 +48,7 @@ impl Http1Connection {
         poll_fn(|context| driver.poll(context, |context| answer.as_mut().poll(context))).await
     }
 
-    /// Tells whether it takes another request now: nothing of the one before is still to be sent or
-    /// read.
+    /// Tells whether it can take another request now: the one before is completely sent and read.
     pub(super) fn is_ready(&mut self) -> bool {
         self.is_open() && self.sender.is_ready()
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::backend::TargetAddress;
 use crate::backend::target_health::TargetHealth;
 
-/// A request that is with its target; counted where the busy targets get fewer.
+/// A request at its target; counted if busy targets get fewer requests.
 #[derive(Debug)]
 pub(super) struct InFlightRequest(Arc<TargetHealth>);
 

@@ -19,7 +19,7 @@ use crate::route::parse_authority;
 pub struct ClientAddress<'a> {
     pub scheme: ClientScheme,
     pub host: Option<&'a str>,
-    /// The prefix that proxies took off, with the API's context and version; without a slash at its
+    /// The prefix that proxies removed, with the API's context and version; without a slash at its
     /// end.
     pub base: &'a str,
 }
@@ -67,7 +67,7 @@ fn for_client(
             }
         }
     };
-    // a backend that is told the prefix may have written it already
+    // a backend that learns the prefix may have written it already
     if group.addressing.forward_prefix
         && !client.base.is_empty()
         && below(rest, client.base).is_some()
@@ -86,7 +86,7 @@ fn for_client(
 }
 
 impl ClientAddress<'_> {
-    /// A path alone, where the client has named no host.
+    /// Returns a path alone if the client has named no host.
     fn absolute(&self, path: &str) -> String {
         match self.host {
             Some(host) => format!("{}://{host}{path}", self.scheme.as_str()),

@@ -66,7 +66,7 @@ impl<'w> Way<'w> {
         Self { neighbors, ..self }
     }
 
-    /// The address that took the connection.
+    /// Returns the address that accepted the connection.
     pub fn connected(&self) -> Option<SocketAddr> {
         self.connected.get()
     }
@@ -141,7 +141,7 @@ impl<'w> Way<'w> {
     }
 }
 
-/// The target's own failure, where there is one beside the shortages of this machine.
+/// Returns the target's own failure, if there is one besides the shortages of this machine.
 fn reason(target: String, failures: impl Iterator<Item = io::Error>) -> ForwardError {
     let (own, targets): (Vec<_>, Vec<_>) = failures.partition(is_own_shortage);
     match (targets.into_iter().next_back(), own.into_iter().next_back()) {

@@ -1,8 +1,8 @@
 //! Completes names as the system does (resolv.conf(5)): the search list, `ndots`, and the hosts
-//! file before all.
+//! file first.
 //!
-//! The order is that of getaddrinfo in glibc: a name that ends with a dot is whole; one with
-//! `ndots` dots or more is asked for as it is first, one with fewer is completed first.
+//! The order is that of getaddrinfo in glibc: a name that ends with a dot is complete. A name with
+//! `ndots` dots or more is tried as it is first, one with fewer is completed first.
 
 use std::env;
 use std::net::{IpAddr, SocketAddr};
@@ -14,7 +14,7 @@ use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::{Name, RecordType};
 use tokio::task::spawn_blocking;
 
-/// glibc counts no further.
+/// The most dots that glibc counts.
 const MOST_DOTS: usize = 15;
 
 /// The domains that complete short names.
@@ -33,7 +33,7 @@ impl SearchList {
 
     /// The system's: its file, and the two variables that glibc reads.
     pub(super) fn of_system(config: &ResolverConfig, options: &ResolverOpts) -> Self {
-        // the domain of the machine's own name counts only where nothing is written
+        // the domain of the machine's own name counts only if nothing is configured
         let written = config.search().iter();
         let own = config.domain().into_iter().filter(|_| config.search().is_empty());
         let mut list = Self {

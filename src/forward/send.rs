@@ -26,7 +26,7 @@ pub(super) enum Sent {
     Answered(Response<Incoming>, Lease),
     /// No byte was sent: the request is back.
     Unsent(Box<Request<RequestBody>>),
-    /// The backend said that it did not process the request.
+    /// The backend reported that it did not process the request.
     Refused(hyper::Error),
     Failed(ForwardError),
 }
@@ -77,7 +77,7 @@ pub(super) async fn send(
     }
     match answer {
         None => {
-            // where nothing at all came, other requests should not wait in vain too
+            // if no byte came at all, other requests should not wait in vain too
             if lease.reads() == reads {
                 lease.retire();
             }
@@ -109,7 +109,7 @@ fn answered(
     }
 }
 
-/// Finds out how far a request came that has no answer.
+/// Finds out how far a request without an answer came.
 fn unanswered(
     target: &CompiledTarget,
     lease: &Lease,
@@ -155,8 +155,9 @@ fn failure(target: &CompiledTarget, error: hyper::Error, state: RequestState) ->
     }
 }
 
-/// Tells whether the backend said that it did not process the request: it refused the stream, or it
-/// is going away and the stream is beyond the last one that it took (RFC 9113 section 8.7).
+/// Tells whether the backend reported that it did not process the request. Either it refused the
+/// stream, or it is going away and the stream is beyond the last one that it accepted (RFC 9113
+/// section 8.7).
 fn is_unprocessed(error: &hyper::Error) -> bool {
     let Some(error) = error.source().and_then(|source| source.downcast_ref::<h2::Error>()) else {
         return false;

@@ -34,15 +34,15 @@ use crate::forward::pool::ConnectionPurpose;
 use crate::forward::resend::{again_without_body, may_retry, sends_answered_again, spare};
 use crate::throttle::Admitted;
 
-/// A request on its way out, boxed because it is handed on many times: final but for its URI and
-/// `Host`.
+/// A request on its way out, final except for its URI and `Host`. It is boxed because it is passed
+/// on many times.
 #[derive(Debug)]
 pub struct Outgoing<'p> {
     pub request: Box<Request<RequestBody>>,
     /// The path below context and version, in normal form.
     pub path: &'p str,
     pub query: Option<&'p str>,
-    /// The client's `Host`, where the backend gets it.
+    /// The client's `Host`, if the backend gets it.
     pub host: Option<HeaderValue>,
     /// The key for consistent hashing.
     pub key: Vec<u8>,
@@ -171,7 +171,7 @@ impl Repeating<'_> {
     ) -> Result<Box<Request<RequestBody>>, ForwardError> {
         let (_, asked) = attempt;
         let unresolved = asked.address.is_none();
-        // whoever connects notes the addresses that took no connection
+        // the connecting code has noted the addresses that accepted no connection
         if error.is_the_targets() && (!error.before_sending() || unresolved) {
             self.note(attempt, false);
         }
@@ -180,7 +180,7 @@ impl Repeating<'_> {
         }
         let retries = self.group.retries;
         let next = match returned {
-            // whatever comes back with its error was not processed
+            // a request that comes back with its error was not processed
             Some(request) if again && retries.connect => Some(request),
             _ if retries.reset && matches!(error, ForwardError::Reset { .. }) => {
                 spare.map(|head| again_without_body(head, self.progress))

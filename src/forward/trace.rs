@@ -14,8 +14,8 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 const MAX_REQUEST_ID_BYTES: usize = 128;
 
-/// Returns the id of the exchange: the client's `X-Request-Id` if it is one plain word, else a new
-/// one, which is put in its place.
+/// Returns the id of the exchange: the client's `X-Request-Id` if it is one plain word, or else a
+/// new one, which replaces it.
 pub fn request_id(headers: &mut HeaderMap, new: impl FnOnce() -> HeaderValue) -> HeaderValue {
     if let Some(sent) = single(headers, &REQUEST_ID).filter(|sent| is_plain(sent)) {
         return sent.clone();

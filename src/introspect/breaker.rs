@@ -14,7 +14,7 @@ use crate::telemetry::IntrospectionCounters;
 /// Failures in a row that open the breaker.
 const FAILURES: u32 = 5;
 
-/// The first and the longest time for which nothing is asked.
+/// The shortest and the longest pause.
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -38,7 +38,7 @@ enum BreakerState {
     },
 }
 
-/// A question that may be asked. Its end is told, or it counts for nothing.
+/// A permitted question. If its end is not reported, it counts for nothing.
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Attempt<'b> {
@@ -81,7 +81,7 @@ impl Breaker {
 }
 
 impl Attempt<'_> {
-    /// The server answered, whatever it said.
+    /// Notes that the server answered, whatever the answer was.
     pub(super) fn succeeded(self) {
         let before =
             std::mem::replace(&mut *self.breaker.state(), BreakerState::Closed { failures: 0 });

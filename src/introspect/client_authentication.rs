@@ -43,7 +43,7 @@ pub(super) enum ClientAuthentication {
     },
 }
 
-/// The fields that a request carries beside its token.
+/// The fields of a request besides its token.
 #[derive(Default)]
 pub(super) struct CredentialFields<'c> {
     pub(super) authorization: Option<&'c HeaderValue>,

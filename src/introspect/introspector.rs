@@ -205,7 +205,7 @@ impl Introspector {
         }
     }
 
-    /// Tells whether a stream may go on, however long its server cannot be asked.
+    /// Tells whether a stream may go on while its server cannot be asked.
     pub fn allows_silence(&self, purpose: IntrospectionPurpose) -> bool {
         purpose == IntrospectionPurpose::Confirm
             && self.known.on_failure == OnIntrospectionFailure::Allow
@@ -271,8 +271,8 @@ impl IntrospectionTarget {
         }
     }
 
-    /// The server cannot be asked, and that is let pass: but a token that it has called inactive
-    /// stays so.
+    /// Lets a token pass because its server cannot be asked. A token that the server has called
+    /// inactive stays so.
     fn pass_over(&self, key: TokenKey, until: Moment) -> IntrospectionAnswer {
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let refused = answers.get(&key).map(|kept| kept.answer.clone());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::jwt::{Claims, WrongType};
 use crate::model::clock::Moment;
 
-/// The reason why a server is asked.
+/// The reason for which a server is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IntrospectionPurpose {
     /// The answer is all that is known of the token.
@@ -20,7 +20,7 @@ pub enum IntrospectionPurpose {
 pub enum IntrospectionAnswer {
     /// The token is active, until the time at which it must be asked about again.
     Active(Arc<Claims>, Moment),
-    /// Known to the server, and no access token.
+    /// The server knows the token, and it is no access token.
     NotAccess(WrongType),
     Inactive,
     /// The server gave no answer, and `on_introspection_failure` lets the signature alone be enough

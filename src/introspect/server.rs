@@ -50,7 +50,7 @@ pub(super) struct IntrospectionServer {
 
 /// The reason why a request brought no answer.
 enum Failure {
-    /// The server was not reached, did not answer in time, or says that it is in trouble.
+    /// The server was not reached, did not answer in time, or reported a failure of its own.
     Trouble(String),
     /// The answer says nothing about the token. A token can make a server refuse, so this is no
     /// failure of the server.
@@ -274,14 +274,15 @@ impl IntrospectionServer {
         Some(signed_answer(content.trim_ascii(), keys, &expected, latest, now))
     }
 
-    /// Explains why the server is not asked for this long.
+    /// Explains that the server is not asked for this long.
     fn left_alone(&self, rest: Duration) -> Arc<str> {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         let last = trouble.as_deref().unwrap_or("it failed");
         format!("its server is left alone for {} ms: {last}", rest.as_millis()).into()
     }
 
-    /// Logs a failure when it is another one than before: a server that is down is told of once.
+    /// Logs a failure if it differs from the one before, so that a server that is down is reported
+    /// once.
     fn failed(&self, why: &Arc<str>) {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         if trouble.as_ref() != Some(why) {

@@ -15,7 +15,7 @@ use crate::model::names::Issuer;
 #[derive(Debug)]
 pub(super) struct Fetched {
     pub(super) keys: ParsedKeySet,
-    /// The key set as it came, to be kept.
+    /// The key set as the server sent it, for keeping.
     pub(super) content: Bytes,
     /// The issuer of the discovery document, if one was read.
     pub(super) issuer: Option<Issuer>,
@@ -80,7 +80,7 @@ fn local(keys: ParsedKeySet, content: &[u8]) -> Fetched {
     }
 }
 
-/// Tells whether the discovery document has to name the introspection endpoint.
+/// Tells whether the discovery document must name the introspection endpoint.
 pub(super) fn learns_endpoint(key_manager: &KeyManager) -> bool {
     key_manager.introspection.as_ref().is_some_and(|introspection| introspection.endpoint.is_none())
 }
@@ -96,7 +96,7 @@ async fn discover(key_manager: &KeyManager, url: &str) -> Result<Discovered, Key
     let document = get(&key_manager.fetch, url).await?;
     let found: Discovery =
         serde_json::from_slice(&document.content).map_err(|_| unreadable(url))?;
-    // Microsoft's `common` and `organizations` say
+    // the documents of Microsoft's `common` and `organizations` have
     // https://login.microsoftonline.com/{tenantid}/v2.0
     if found.issuer.contains(['{', '}']) {
         return Err(KeySetFailure::IssuerTemplate {

@@ -24,8 +24,8 @@ pub struct Fetching {
 }
 
 impl Fetching {
-    /// Starts a key set on a runtime; callable from any thread. It is kept in `folder` once
-    /// [`Fetching::keep`] says so.
+    /// Starts a key set on a runtime; callable from any thread. It is stored in `folder` after
+    /// [`Fetching::keep`].
     pub fn start(
         definition: &KeyManager,
         folder: &Path,

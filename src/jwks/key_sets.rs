@@ -189,7 +189,7 @@ fn fixed(
     }
 }
 
-/// Good keys go on while only the way of asking changes.
+/// Keeps good keys if only the way of fetching changes.
 fn inherit(definition: &KeyManager, keys: &KeyManagerKeys, earlier: Option<&KeySetEntry>) {
     let Some(earlier) = earlier.filter(|earlier| {
         earlier.definition.keys == definition.keys && earlier.definition.issuer == definition.issuer

@@ -28,7 +28,7 @@ pub struct KeyManagerKeys {
     pub(super) outcome: watch::Sender<WaitOutcomes>,
     pub(super) refetch_requests: RefetchRequests,
     pub(super) rotation: KeyRotation,
-    /// Tells whether a fetch may be asked for. Keys from files and keys of a disabled key manager
+    /// Tells whether a fetch can be requested. Keys from files and keys of a disabled key manager
     /// are not fetched.
     fetched: AtomicBool,
     /// These keys are not fetched any more, because the configuration has replaced them.
@@ -59,7 +59,7 @@ pub struct KeyManagerStatus {
     pub usable: bool,
     pub key_count: usize,
     pub generation: u64,
-    /// Since the last good fetch.
+    /// The time since the last good fetch.
     pub age: Option<Duration>,
     /// The last failure, while it is the last outcome.
     pub last_failure: Option<String>,
@@ -82,7 +82,7 @@ struct FetchRecord {
     last_good: Option<Instant>,
     last_change: Option<Instant>,
     last_failure: Option<String>,
-    /// The server answered, and said that there is nothing.
+    /// The server answered that the key set does not exist.
     absent: bool,
     fetches: BTreeMap<&'static str, u64>,
     skipped: BTreeMap<&'static str, u64>,
@@ -195,8 +195,8 @@ impl KeyManagerKeys {
         }
     }
 
-    /// Puts a good key set in place of the old one; says whether it differs. Whoever waits hears of
-    /// it by [`Self::finish`].
+    /// Replaces the old key set by a good one, and returns whether they differ. Waiting requests
+    /// are notified by [`Self::finish`].
     pub(super) fn succeed(
         &self,
         keys: KeySet,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::jwks::schedule::Moment;
 
-/// The reason why newer keys are asked for.
+/// The reason for which newer keys are requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefetchCause {
     UnknownKey,
@@ -16,13 +16,13 @@ pub enum RefetchCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refetched {
     Changed,
-    /// Fetched since the asker arrived, and the keys are the same.
+    /// The keys were fetched since the request arrived, and are the same.
     Unchanged,
     /// These keys are not fetched, or this cause gets no fetch now.
     NotAllowed,
     Failed,
     TimedOut,
-    /// The next fetch that `jwks_min_refetch` allows comes after the asker's deadline.
+    /// The next fetch that `jwks_min_refetch` allows comes after the request's deadline.
     TooLate,
     /// Too many requests wait already, or too many of this address.
     Crowded,

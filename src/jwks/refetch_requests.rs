@@ -66,7 +66,7 @@ impl RefetchRequests {
         if wanted() {
             return true;
         }
-        // the next one to come has to ring; whoever came meanwhile rang in vain and is seen now
+        // the next request must ring; one that came in the meantime is seen now
         self.rung.store(false, Ordering::SeqCst);
         wanted()
     }

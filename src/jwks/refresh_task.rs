@@ -21,7 +21,7 @@ use crate::model::clock::{Clock, UnixSeconds};
 use crate::model::key_manager::KeyManager;
 use crate::model::names::Issuer;
 
-/// A failure that goes on is logged at most this often.
+/// The shortest time between two logs of a lasting failure.
 const REPEAT_LOG: Duration = Duration::from_mins(1);
 
 /// The state of the task.
@@ -89,7 +89,7 @@ impl RefreshTask {
         let name = &self.key_manager.name;
         let learned = issuer.as_ref().map(ToString::to_string);
         let kids: Vec<String> = keys.keys.key_ids().map(str::to_owned).collect();
-        // before a token can be verified with them: no use of a new key goes unnoticed
+        // before a token can be verified with them, so that no use of a new key is missed
         let news = self.keys.rotation.publish(&keys.keys, Instant::now().into_std());
         let ending = self.keys.succeed(keys.keys, &keys.skipped, issuer, introspection);
         if ending == FetchEnding::Changed {
@@ -240,7 +240,7 @@ impl RefreshTask {
         }
         let issuer =
             kept.learned_issuer.as_deref().and_then(|issuer| Issuer::try_from(issuer).ok());
-        // kept by an earlier version, which took it for an issuer
+        // kept by an earlier version, which mistook it for an issuer
         if issuer.as_ref().is_some_and(|issuer| issuer.as_str().contains(['{', '}'])) {
             return;
         }
@@ -256,7 +256,7 @@ impl RefreshTask {
     }
 }
 
-/// 0 to 1; without randomness gateways would only ask at the same time.
+/// Returns a random number from 0 to 1. Without it gateways would only ask at the same time.
 fn jitter() -> f64 {
     let mut bytes = [0; 4];
     let _ = rand::fill(&mut bytes);

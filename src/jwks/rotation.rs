@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 
 use crate::jwt::{KeyIdentity, KeySet};
 
-/// Withdrawn keys that are remembered for a key set; the oldest make room.
+/// The most withdrawn keys that are remembered for a key set; the oldest make room.
 const MOST_WITHDRAWN: usize = 8;
 
 /// The longest time for which a withdrawn key is shown. A token that is valid for longer has been
@@ -180,7 +180,7 @@ impl RotatingKeys {
 }
 
 impl RotatingKey {
-    /// Tells whether it came after other keys were known.
+    /// Tells whether it was published after other keys.
     fn is_new(&self) -> bool {
         self.round > 1
     }

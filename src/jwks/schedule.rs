@@ -85,7 +85,7 @@ pub(super) struct FetchPlan {
     pub(super) background: Moment,
     /// A request waits for keys that are fetched from now on.
     pub(super) wanted: bool,
-    /// An operator asked for a fetch.
+    /// True if an operator asked for a fetch.
     pub(super) forced: bool,
 }
 
@@ -149,7 +149,7 @@ mod tests {
         assert_eq!(allowance.opens_at(), start + EACH);
         allowance.take(start + EACH);
         assert_eq!(allowance.opens_at(), start + EACH * 2);
-        // unused time comes back, three at most
+        // unused time is given back, three at most
         let later = start + EACH * 100;
         for _ in 0..3 {
             assert!(allowance.opens_at() <= later);

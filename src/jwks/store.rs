@@ -29,7 +29,7 @@ pub(super) struct StoredKeySet {
     pub(super) document: String,
 }
 
-/// Far above `max_document_bytes`; a larger file is not ours.
+/// The largest file: far above `max_document_bytes`, so a larger one is not the gateway's.
 const MOST_BYTES: u64 = 16 * 1024 * 1024;
 
 impl StoredKeySet {

@@ -81,7 +81,7 @@ impl Claims {
         }
         let (members, odd) = odd_members::read(members)?;
         let said = string(&members, "iss")?;
-        // another server's word is not this one's
+        // the answer of another server is refused
         if said.is_some_and(|said| !issuer.is_empty() && said != issuer) {
             return Ok(Introspected::Inactive);
         }
@@ -178,7 +178,7 @@ impl Claims {
         }
     }
 
-    /// The size of the values beside the struct itself, in bytes.
+    /// Returns the size of the values' heap memory, in bytes.
     pub fn heap_bytes(&self) -> usize {
         let audiences: usize = self
             .audiences
@@ -201,8 +201,7 @@ impl Claims {
         self.members.iter()
     }
 
-    /// Tells whether the token says that it is bound to a key or certificate (RFC 7800), in
-    /// whatever form.
+    /// Tells whether the token claims to be bound to a key or certificate (RFC 7800), in any form.
     pub fn is_bound(&self) -> bool {
         self.members.contains("cnf")
     }
@@ -212,7 +211,7 @@ impl Claims {
         self.key_id.as_deref()
     }
 
-    /// The key that signed; [`super::KeySet::contains`] says whether it still counts.
+    /// Returns the key that signed; [`super::KeySet::contains`] tells whether it is still in use.
     pub fn signed_by(&self) -> &KeyIdentity {
         &self.signed_by
     }
@@ -223,7 +222,7 @@ impl Claims {
 pub enum Introspected {
     /// The token is active. The list has the members that were hard to understand.
     Active(Claims, Vec<OddMember>),
-    /// Active, and no access token.
+    /// The token is active, and is no access token.
     NotAccess(WrongType),
     Inactive,
 }

@@ -16,7 +16,7 @@ use crate::jwt::value::{JsonValue, Members, Number};
 use crate::model::clock::UnixSeconds;
 use crate::model::key_manager::SignatureAlgorithm;
 
-/// Larger proofs are not read: a key of 8192 bits and its signature have room.
+/// The largest proof that is read: it has room for a key of 8192 bits and its signature.
 const MOST_BYTES: usize = 8192;
 
 /// Longer ids are refused, so that each remembered one has a known size.
@@ -27,7 +27,7 @@ const MOST_ID_BYTES: usize = 256;
 pub const WINDOW: u64 = 60;
 const AHEAD: u64 = 30;
 
-/// The request that a proof has to be for.
+/// The request that a proof must be made for.
 #[derive(Debug, Clone, Copy)]
 pub struct Proved<'r> {
     pub method: &'r str,
@@ -45,7 +45,7 @@ pub struct Proved<'r> {
 pub struct DpopProof {
     /// RFC 7638, SHA-256.
     pub thumbprint: [u8; 32],
-    /// Unlike any other of this key.
+    /// The proof's id, unique for its key.
     pub id: Box<str>,
     pub nonce: Option<Box<str>>,
 }

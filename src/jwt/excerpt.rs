@@ -24,8 +24,8 @@ impl Excerpt {
     }
 }
 
-/// ASCII only: no control characters, no direction marks, nothing that looks like something else in
-/// a log.
+/// Tells whether a character is ASCII and printable: no control character, no direction mark,
+/// nothing that looks like something else in a log.
 fn is_shown(character: char) -> bool {
     character == ' ' || character.is_ascii_graphic()
 }

@@ -1,8 +1,8 @@
 //! Verifies signed introspection responses (RFC 9701): a JWS of the authorization server about one
 //! token.
 //!
-//! Decides whether the server said it, to this gateway, and just now. The content is then read like
-//! an unsigned answer.
+//! Decides whether the server wrote it, for this gateway, and just now. The content is then read
+//! like an unsigned answer.
 
 use crate::jwt::claims::{Claims, Introspected, audiences};
 use crate::jwt::date::{Fraction, date};

@@ -1,15 +1,15 @@
 //! JSON text into a [`JsonValue`] tree, strictly: UTF-8 without a byte order mark, one object,
 //! bounded depth and width.
 //!
-//! It reads each text once. Member names given twice are kept, so that the caller can refuse a
-//! token for them and only one key of a set.
+//! It reads each text once. Repeated member names are kept. So the caller can refuse a token for
+//! them, and only a single key of a set.
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 
 use crate::jwt::value::{self, JsonValue, Members, Number};
 
-/// The reason why a text is not the JSON object that was asked for.
+/// The reason why a text is not the expected JSON object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JsonFault {
     #[error("not UTF-8")]
@@ -46,7 +46,7 @@ pub(super) fn read_strict_object(text: &[u8]) -> Result<Members, JsonFault> {
     if members.repeats_a_member() { Err(JsonFault::DuplicateMember) } else { Ok(members) }
 }
 
-/// The parser's own words may quote the text, so only the place is kept.
+/// The parser's own message may quote the text, so only the position is kept.
 fn fault(error: &serde_json::Error) -> JsonFault {
     match error.classify() {
         Category::Data => JsonFault::OverLimit,
@@ -163,7 +163,7 @@ impl Visitor<'_> for MemberNameSeed {
 /// Far deeper than any token or key set, and far less than the parser's stack holds.
 const MAX_DEPTH: usize = 32;
 
-/// Room for the members of the usual object, so that reading it does not move them about.
+/// The usual number of members, reserved at once so that reading does not move them.
 const USUAL_WIDTH: usize = 16;
 
 /// The most members of one object, or elements of one array.

@@ -16,7 +16,7 @@ use crate::jwt::skipped::SkipReason;
 use crate::jwt::value::{JsonValue, Members};
 use crate::jwt::verifying_key::{Material, VerifyingKey, without_leading_zeros};
 
-/// Longer key ids are refused in tokens and key sets alike.
+/// The longest key id, in tokens and key sets alike.
 pub(super) const MAX_KEY_ID_BYTES: usize = 1024;
 
 /// One element of `keys`.
@@ -71,7 +71,8 @@ fn ec(
     let mut point = vec![4];
     for coordinate in ["x", "y"] {
         let coordinate = bytes(members, coordinate)?;
-        // each by itself: a short x beside a long y would otherwise shift into another point
+        // each number is padded by itself: a short x beside a long y would otherwise shift into
+        // another point
         let number = without_leading_zeros(&coordinate);
         if coordinate.is_empty() || number.len() > length {
             return Err(SkipReason::PointLength { bytes: coordinate.len(), expected: length });
@@ -109,13 +110,12 @@ fn required<'m>(members: &'m Members, member: &'static str) -> Result<&'m str, S
     text(members, member)?.ok_or(SkipReason::Missing { member })
 }
 
-/// Padding changes nothing about which bytes are meant.
+/// Decodes a number. Padding does not change its bytes.
 fn bytes(members: &Members, member: &'static str) -> Result<Vec<u8>, SkipReason> {
     PADDED_OR_NOT.decode(required(members, member)?).map_err(|_| SkipReason::Base64 { member })
 }
 
-/// base64url as RFC 7515 wants it, and with the padding that some servers add. Bits that mean
-/// nothing must be zero.
+/// base64url as in RFC 7515, and with the padding that some servers add. Unused bits must be zero.
 const PADDED_OR_NOT: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),

@@ -26,7 +26,7 @@ pub struct KeySet {
 enum KeyChoice {
     /// A JWKS: exactly one key of that id may fit.
     ById,
-    /// PEM has no ids: each key that fits the algorithm is tried.
+    /// PEM has no ids, so each key that fits the algorithm is tried.
     Any,
 }
 
@@ -111,7 +111,7 @@ impl KeySet {
         self.keys.len()
     }
 
-    /// Equal for the same usable keys in any order.
+    /// Returns a fingerprint that is equal for the same usable keys in any order.
     pub fn fingerprint(&self) -> [u8; 32] {
         self.fingerprint
     }
@@ -160,7 +160,7 @@ impl KeySet {
     }
 }
 
-/// Key ids are shown to operators elsewhere, made printable; here a count is enough.
+/// Key ids are shown to operators elsewhere, made printable; here the number of keys is enough.
 impl std::fmt::Debug for KeySet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("KeySet")

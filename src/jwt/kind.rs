@@ -114,7 +114,7 @@ struct KindMember {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Meaning {
-    /// The kind of the token and nothing else: an unknown word is not an access token's.
+    /// The kind of the token and nothing else: an unknown value is not an access token's.
     Kind,
     /// The kind, or how it is presented (RFC 6749 section 5.1): `Bearer` stands there for any
     /// token.
@@ -192,8 +192,8 @@ fn kind_of(word: &str) -> Option<TokenKind> {
     OTHER_WORDS.iter().find(|(other, _)| is_same(&lower, other)).map(|(_, kind)| *kind)
 }
 
-/// The mark of an ID token (OpenID Connect Core 2, 3.3.2.11), where nothing speaks for an access
-/// token.
+/// Returns the mark of an ID token (OpenID Connect Core 2, 3.3.2.11), unless a sign of an access
+/// token is present.
 fn id_mark(claims: &Members, audiences: &[String]) -> Option<&'static str> {
     if SIGNS_OF_ACCESS.iter().any(|claim| claims.get(claim).is_some_and(says_something)) {
         return None;
@@ -296,7 +296,7 @@ const OTHER_WORDS: [(&str, TokenKind); 14] = [
     ("serializedid", TokenKind::Id),
     ("rt", TokenKind::Refresh),
     ("rt+jwt", TokenKind::Refresh),
-    // Keycloak's refresh tokens that outlive a session; for `type` this is a word of others, too
+    // Keycloak's refresh tokens that outlive a session; in `type`, others use this value too
     ("offlinetoken", TokenKind::Refresh),
     ("secevent+jwt", TokenKind::SecurityEvent),
     ("securityevent", TokenKind::SecurityEvent),

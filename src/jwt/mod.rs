@@ -106,7 +106,7 @@ impl<'t> Unverified<'t> {
         &self.header.algorithm
     }
 
-    /// Returns the reason why the token says of itself that it is no access token. Nothing is
+    /// Returns the reason for which the token, by its own members, is no access token. Nothing is
     /// verified yet.
     pub fn wrong_type(&self, rules: &TokenRules) -> Option<WrongType> {
         let audiences = claims::audiences(&self.payload).unwrap_or_default();

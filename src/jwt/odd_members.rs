@@ -180,8 +180,8 @@ fn written(number: Number) -> String {
     }
 }
 
-/// As seconds these would be times after the year 33000; as milliseconds they are times from 2001
-/// to 2286.
+/// The smallest number that is read as milliseconds. As seconds these would be times after the year
+/// 33000; as milliseconds they are times from 2001 to 2286.
 const MILLISECONDS_FROM: u64 = 1_000_000_000_000;
 const MILLISECONDS_TO: u64 = 10_000_000_000_000;
 

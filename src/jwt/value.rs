@@ -164,7 +164,8 @@ impl std::fmt::Debug for Members {
     }
 }
 
-/// Owned only when it is not one of the names that nearly every token uses.
+/// Returns the name, which is owned only if it is not one of the names that nearly every token
+/// uses.
 pub(super) fn name(text: &str) -> Name {
     USUAL_NAMES
         .iter()
@@ -193,5 +194,6 @@ const USUAL_NAMES: [&str; 18] = [
     "sid",
 ];
 
-/// Up to here comparing each with each beats sorting; tokens have some ten or twenty members.
+/// The number of members up to which comparing each with each beats sorting; tokens have ten or
+/// twenty.
 const FEW_MEMBERS: usize = 24;

@@ -15,7 +15,7 @@ pub type KeyIdentity = [u8; 32];
 
 /// The public numbers of a key, from whatever document.
 pub(super) enum Material<'k> {
-    /// Big-endian; leading zeros are allowed here and dropped.
+    /// Big-endian numbers; leading zeros are allowed and dropped.
     Rsa {
         modulus: &'k [u8],
         exponent: &'k [u8],
@@ -200,7 +200,7 @@ fn identity(id: Option<&str>, verifiers: &[(SignatureAlgorithm, ParsedPublicKey)
     finished(context)
 }
 
-/// SHA-256 is 32 bytes long, so the copy is whole.
+/// Finishes a SHA-256, whose 32 bytes are copied.
 pub(super) fn finished(context: digest::Context) -> KeyIdentity {
     let mut identity = KeyIdentity::default();
     for (to, from) in identity.iter_mut().zip(context.finish().as_ref()) {

@@ -1,7 +1,7 @@
-//! Key sets that no file lists: started when a token asks for one.
+//! Key sets that no file lists: started when a token needs one.
 //!
-//! Decides nothing: the caller says which can be started, and how many. Keeps the list of those
-//! that are to be opened again at the next start.
+//! Decides nothing: the caller decides which are started, and how many. Keeps the list of those
+//! that are opened again at the next start.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::model::key_manager::KeyManager;
 use crate::model::names::KeyManagerName;
 use crate::state_dir;
 
-/// Larger lists are not ours: a thousand names of the greatest length.
+/// The largest list that the gateway writes: a thousand names of the greatest length.
 const MOST_LIST_BYTES: u64 = 1024 * 1024;
 
 /// Starts key sets on the runtime that it was made on.

@@ -118,7 +118,7 @@ impl Organizations {
         let (key_manager, charge) = self.begin(issuer, client, now)?;
         let _ = timeout(LONGEST_WAIT, key_manager.keys.settled()).await;
         if key_manager.keys.current().keys.is_some() {
-            // the server knows it: whoever named it meant well
+            // the server knows it, so the client meant well
             if let Some((client, charge)) = client.zip(charge) {
                 self.budgets.refund(client, charge, self.share());
             }
@@ -207,7 +207,7 @@ impl Organizations {
         if on_trial < most {
             return;
         }
-        // one that was let through meanwhile becomes live at the next tending
+        // one that was let through in the meantime becomes live at the next tending
         let spare = state
             .held
             .iter()

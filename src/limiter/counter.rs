@@ -19,7 +19,8 @@ pub struct Counter {
     limit: Arc<Limit>,
     quotas: QuotaCells,
     burst: BurstCell,
-    /// Requests that went into the burst, ever; it wraps. Other gateways are told the difference.
+    /// The number of requests that ever went into the burst; it wraps. Other gateways get the
+    /// difference.
     spent: u32,
     /// The followers whose list of changes has this counter.
     pub(super) listed: Followers,

@@ -15,7 +15,7 @@ pub struct Limit {
     pub excess: ExcessRule,
     /// The followers of this limit's counters, which learn of each change.
     pub followers: Followers,
-    /// The time between two comparisons with other gateways, where the policy has its own.
+    /// The time between two comparisons with other gateways, if the policy has its own.
     pub sync_interval: Option<std::time::Duration>,
     /// The start of the counters' names of this limit. [`CounterKey::of`] adds the facts that it
     /// counts apart.

@@ -161,7 +161,7 @@ fn records(payload: &[u8]) -> Option<Vec<SavedCounter>> {
     Some(records)
 }
 
-/// Tells damage, not forgery: whoever writes into the folder is the gateway's user.
+/// Detects damage, not forgery: only the gateway's user can write into the folder.
 fn checksum(keys: KeySpace, bytes: &[u8]) -> [u8; SUM] {
     let whole = keys.fingerprint([b"batch".as_slice(), bytes]).0;
     u64::try_from(whole & u128::from(u64::MAX)).unwrap_or_default().to_le_bytes()

@@ -8,7 +8,7 @@ pub struct CountingTime {
     /// Milliseconds that only go forward. Sliding windows and bursts are measured by them, because
     /// nobody can set this clock.
     pub steady: u64,
-    /// Milliseconds since 1970, as the wall clock says. Calendar windows are found by it.
+    /// Milliseconds since 1970 of the wall clock. Calendar windows are found by them.
     pub wall: u64,
 }
 

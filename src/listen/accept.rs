@@ -1,4 +1,4 @@
-//! Accepts connections: on whichever worker wakes first, for the least busy one to serve.
+//! Accepts connections on the worker that wakes first, for the least busy one to serve.
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ use crate::telemetry::{RefusedConnection, TlsFailure};
 /// The first bytes of HTTP/2 clients with prior knowledge (RFC 9113 section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Out of descriptors: wait this long before the next try, instead of asking the kernel in a loop.
+/// The pause after running out of descriptors, instead of asking the kernel in a loop.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts for as long as the worker listens here. Owned by the worker, which ends it.
@@ -63,7 +63,7 @@ fn is_one_connection(error: &io::Error) -> bool {
     )
 }
 
-/// Out of file descriptors, of the process or of the system.
+/// Tells whether the process or the system is out of file descriptors.
 fn is_exhaustion(error: &io::Error) -> bool {
     const EMFILE: i32 = 24;
     const ENFILE: i32 = 23;
@@ -138,13 +138,13 @@ pub(super) fn take(worker: &Rc<LocalWorker>, arrival: AcceptedConnection) {
             Err(_) if settings.tls.is_some() => {
                 listener.series.tls_failed(worker.index(), TlsFailure::Timeout);
             }
-            // gone before it said anything, or silent for too long
+            // the client left before it sent anything, or was silent for too long
             Ok(Ok(None)) | Err(_) => {}
         }
     });
 }
 
-/// A connection that never came to HTTP.
+/// A connection that failed before HTTP.
 #[derive(Debug)]
 enum NotOpened {
     Refused(RefusedConnection),
@@ -157,7 +157,7 @@ impl From<io::Error> for NotOpened {
     }
 }
 
-/// Reads the balancer's PROXY header, if the listener takes one, and nothing behind it.
+/// Reads the balancer's PROXY header, if the listener accepts one, and nothing behind it.
 async fn introduce(
     settings: &ListenerSettings,
     mut stream: TcpStream,

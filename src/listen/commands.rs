@@ -16,7 +16,7 @@ const HAND_OVER_QUEUE: usize = 256;
 #[derive(Debug)]
 pub enum WorkerCommand {
     Listen(Arc<ListenerSocket>),
-    /// Stop accepting there, and drain the connections that came from there.
+    /// Stop accepting there, and drain the connections of that listener.
     Unlisten(Arc<ListenerSocket>),
     Take {
         stream: std::net::TcpStream,
@@ -43,8 +43,8 @@ pub struct WorkerHandle {
     pub(super) connections: Arc<AtomicUsize>,
 }
 
-/// The two ends of a worker's queue, made before its thread so that all workers know each other.
-/// Outlives a worker that fails: the next one goes on with it.
+/// The two ends of a worker's queue, made before its thread so that all workers know each other. It
+/// outlives a worker that fails, and the next one uses it.
 #[derive(Debug)]
 pub struct WorkerQueue {
     pub handle: WorkerHandle,

@@ -14,11 +14,11 @@ use tokio::net::TcpStream;
 use crate::deadline::Deadlines;
 use crate::listen::commands::{WorkerCommand, WorkerHandle};
 use crate::listen::socket::{ConnectionPlace, ListenerSocket};
-use crate::model::gateway::Limits;
+use crate::model::gateway::ClientLimits;
 use crate::proxy::connection::{Connection, ConnectionClosing, Overdue};
 use crate::proxy::worker::Worker;
 
-/// A connection goes elsewhere when another worker has this many fewer.
+/// The difference in connections from which one is handed to another worker.
 const HAND_OVER_DIFFERENCE: usize = 2;
 
 /// A worker with its connections, as its own thread sees it.
@@ -31,14 +31,14 @@ pub(super) struct LocalWorker {
     draining: Cell<bool>,
 }
 
-/// An open connection, with the listener that it came from.
+/// An open connection, with its listener.
 #[derive(Debug)]
 struct Entry {
     connection: Rc<Connection>,
     listener: Arc<ListenerSocket>,
 }
 
-/// A connection's entry in its worker's table; dropping it takes the entry out and frees the place.
+/// A connection's entry in its worker's table; dropping it removes the entry and frees the place.
 #[derive(Debug)]
 pub(super) struct Registration {
     worker: Rc<LocalWorker>,
@@ -81,7 +81,7 @@ impl LocalWorker {
         self.shared.deadlines()
     }
 
-    pub(super) fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> ClientLimits {
         self.shared.snapshots().load().settings.limits
     }
 
@@ -102,7 +102,7 @@ impl LocalWorker {
         Registration { worker: Rc::clone(self), key, place }
     }
 
-    /// Gives a connection to a less busy worker; it comes back when this one should serve it.
+    /// Gives a connection to a less busy worker, or returns it if this one should serve it.
     pub(super) fn hand_over(
         &self,
         arrival: AcceptedConnection,
@@ -134,7 +134,7 @@ impl LocalWorker {
         }
     }
 
-    /// Drains the connections that came from a listener which is gone.
+    /// Drains the connections of a listener that was closed.
     pub(super) fn drain_listener(&self, gone: &Arc<ListenerSocket>) {
         let now = self.deadlines().now();
         let connections: Vec<_> = self
@@ -174,7 +174,7 @@ impl LocalWorker {
         }
         for (connection, why) in overdue {
             match why {
-                // between requests there is nothing to lose, and HTTP/2 clients are told
+                // between requests nothing is lost, and HTTP/2 clients are told
                 Overdue::Idle => connection.tell_to_go(now),
                 Overdue::Head | Overdue::Lingering | Overdue::Write => {
                     connection.close(ConnectionClosing::Now);
@@ -186,7 +186,7 @@ impl LocalWorker {
 }
 
 impl Registration {
-    /// See [`ConnectionPlace::claim`].
+    /// Claims a place for this client: see [`ConnectionPlace::claim`].
     pub(super) fn claim(&mut self, client: std::net::IpAddr) -> bool {
         self.place.claim(client)
     }

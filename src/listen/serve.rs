@@ -19,7 +19,7 @@ use crate::listen::http1_framing::Violation;
 use crate::listen::local_worker::LocalWorker;
 use crate::listen::stream::Streams;
 use crate::listen::wire::{Socket, Wire};
-use crate::model::gateway::Limits;
+use crate::model::gateway::ClientLimits;
 use crate::model::reason::Reason;
 use crate::proxy;
 use crate::proxy::connection::{Connection, ConnectionClosing, InFlight};
@@ -36,7 +36,7 @@ pub(super) enum Protocol {
 /// (rapid reset).
 const MOST_PENDING_RESETS: usize = 20;
 
-/// HTTP/2 peers that do not answer a ping are gone.
+/// The time between pings to an HTTP/2 peer; one that does not answer is gone.
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -45,7 +45,7 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 const SEND_BUFFER: usize = 64 * 1024;
 
-/// The smallest buffer that the HTTP/1 parser takes.
+/// The smallest buffer that the HTTP/1 parser accepts.
 const SMALLEST_BUFFER: usize = 8192;
 
 /// The time after the last sent byte for which further bytes of the client are read and dropped.
@@ -160,7 +160,7 @@ enum Pause {
     Rest,
 }
 
-/// Ready when there is something to read, or the connection has to close.
+/// Ready when there are bytes to read, or the connection must close.
 fn rest(
     connection: &Connection,
     wire: &Wire,
@@ -172,7 +172,7 @@ fn rest(
     }
 }
 
-fn http1_builder(limits: &Limits) -> http1::Builder {
+fn http1_builder(limits: &ClientLimits) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .half_close(false)
@@ -194,7 +194,7 @@ fn refusal(wire: &Wire, max_header_bytes: usize) -> Option<(Reason, String)> {
         return Some((reason, violation.to_string()));
     }
     match wire.swallowed()? {
-        // the target takes most of the head
+        // the target is most of the head
         414 | 431 if wire.request_line() > max_header_bytes / 2 => Some((
             Reason::TargetTooLong,
             "the request target is longer than `max_header_bytes` allows".to_owned(),

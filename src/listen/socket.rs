@@ -1,7 +1,7 @@
 //! A listening socket that all workers accept from.
 //!
-//! One socket with one queue, so that no worker's queue is lost when it stops and a taken port is
-//! an error; each worker waits on its own copy of the descriptor.
+//! It is one socket with one queue, so that no worker's queue is lost when it stops, and a taken
+//! port is an error. Each worker waits on its own copy of the descriptor.
 
 use std::collections::HashMap;
 use std::io;
@@ -17,7 +17,7 @@ use crate::budget::descriptors::Descriptor;
 use crate::model::gateway::{Listener, Protocols};
 use crate::telemetry::ListenerSeries;
 
-/// Connections that the kernel may hold until a worker takes them.
+/// The connections that the kernel may hold until a worker accepts them.
 const BACKLOG: i32 = 4096;
 
 /// A listener over its life: the socket stays, the settings may change with a reload.
@@ -52,7 +52,7 @@ impl ListenerSettings {
 pub struct ConnectionPlace {
     listener: Arc<ListenerSocket>,
     worker: usize,
-    /// Counted for this client.
+    /// The client that the connection counts for.
     client: Option<IpAddr>,
     _descriptor: Descriptor,
 }

@@ -32,9 +32,9 @@ pub(super) struct Wire {
     first: Bytes,
     /// Bytes that were looked at before, and that the HTTP library gave back.
     unread: Bytes,
-    /// HTTP/1 only.
+    /// The framing of HTTP/1.
     framing: Option<Framing>,
-    /// HTTP/2 only.
+    /// The frames of HTTP/2.
     frames: Option<FrameFollower>,
     violation: Option<Violation>,
     /// The status of an answer that the parser wanted to give by itself.
@@ -117,7 +117,7 @@ impl Wire {
         self.unread = Bytes::copy_from_slice(unread);
     }
 
-    /// Ready when something can be read, the end included.
+    /// Ready when bytes, or the end, can be read.
     pub(super) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<()> {
         if !self.unread.is_empty() || !self.first.is_empty() {
             return Poll::Ready(());
@@ -223,8 +223,8 @@ impl AsyncRead for Wire {
             return self.refuse();
         }
         if self.framing.is_some() {
-            // reading goes on whether or not the hints could be written; the answer's first byte
-            // waits for them
+            // reading goes on even if the hints could not be written; the answer's first byte waits
+            // for them
             let _ = self.say_interim(context)?;
         }
         if !self.unread.is_empty() {
@@ -306,7 +306,7 @@ impl AsyncWrite for Wire {
         result
     }
 
-    /// HTTP/1 is shut down by `serve`, which may still have an answer to write.
+    /// `serve` shuts HTTP/1 down, because it may still have an answer to write.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.framing.is_some() {
             self.poll_flush(context)

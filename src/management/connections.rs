@@ -101,7 +101,7 @@ mod tests {
         IpAddr::from([10, 0, 0, last])
     }
 
-    /// Connections, and the tasks that stand for them.
+    /// Connections, and the tasks that hold them.
     #[derive(Default)]
     struct Stage {
         connections: Connections,

@@ -1,7 +1,7 @@
 //! Decides which process answers on the management listener: in a takeover, one of two.
 //!
-//! Closing the gate waits until every accepted call is answered. Calls that arrive meanwhile wait
-//! in the socket's queue, which both processes share.
+//! Closing the gate waits until every accepted call is answered. Later calls wait in the socket's
+//! queue, which both processes share.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -15,7 +15,7 @@ use crate::snapshot::Snapshots;
 pub struct Readiness {
     snapshots: Arc<Snapshots>,
     draining: AtomicBool,
-    /// Worker threads that ended and are not running again yet.
+    /// The number of worker threads that ended and are not running again yet.
     missing_workers: AtomicUsize,
 }
 

@@ -129,5 +129,5 @@ fn refreshed(key_manager: &CompiledKeyManager, came: Refetched) -> Refreshed {
     }
 }
 
-/// Servers that are asked at a time: a template may have a thousand organizations.
+/// The most servers that are asked at a time: a template may have a thousand organizations.
 const MOST_AT_A_TIME: usize = 16;

@@ -1,4 +1,4 @@
-//! Answers `/revocations`: adds, lists and takes back revocations.
+//! Answers `/revocations`: adds, lists and lifts revocations.
 
 use std::sync::Arc;
 
@@ -190,7 +190,7 @@ fn page(query: &str) -> Result<(usize, usize), String> {
     }
 }
 
-/// Entries in one reply, if the call does not say how many.
+/// The number of entries in one reply, if the call does not give one.
 const USUAL_PAGE: usize = 100;
 
 const LARGEST_PAGE: usize = 1000;

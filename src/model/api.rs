@@ -26,16 +26,16 @@ pub struct Api {
     pub base_path: String,
     /// The base path without the version, for an API with `default_version`.
     pub default_base_path: Option<String>,
-    /// Empty: any host.
+    /// The hosts; empty for any host.
     pub hosts: Vec<HostPattern>,
-    /// Empty: tokens of every key manager are taken.
+    /// The key managers whose tokens are accepted; empty for all.
     pub key_managers: Vec<KeyManagerSlot>,
     /// The token's `aud` must have one of these. If empty, `aud` is not checked.
     pub audiences: Vec<String>,
     pub subscription: SubscriptionRule,
     pub binding: BindingRule,
     pub refusals: RefusalMode,
-    /// DPoP proofs must carry a nonce of the gateway.
+    /// Whether DPoP proofs must have a nonce of the gateway.
     pub dpop_nonce: bool,
     /// The header that carries the token, in lower case.
     pub authorization_header: String,

@@ -69,12 +69,12 @@ pub enum Balance {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HashKey {
-    /// The client's address where there is no token.
+    /// The consumer key; the client's address if there is no token.
     ConsumerKey,
     Header(HeaderName),
 }
 
-/// Which HTTP is spoken with the targets.
+/// The version of HTTP for the targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Http2 {
     /// HTTP/2 if the target agrees to it in TLS.
@@ -98,7 +98,7 @@ pub struct Retries {
     pub budget: u16,
 }
 
-/// Active checks.
+/// The rules of active checks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct HealthRule {
     pub path: String,
@@ -108,7 +108,7 @@ pub struct HealthRule {
     pub unhealthy: u32,
 }
 
-/// Passive ejection.
+/// The rules of passive ejection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EjectRule {
     pub consecutive_failures: u32,

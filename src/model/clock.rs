@@ -41,7 +41,7 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
 }
 
 impl Moment {
-    /// This much later; at the end of the scale where that is further.
+    /// Returns the moment this much later, or the end of the scale if that is earlier.
     #[must_use]
     pub fn after(self, time: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))

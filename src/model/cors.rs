@@ -1,4 +1,4 @@
-//! Which pages of other origins may call an API (the Fetch standard's CORS protocol).
+//! The pages of other origins that may call an API (the Fetch standard's CORS protocol).
 
 use std::time::Duration;
 

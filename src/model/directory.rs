@@ -3,17 +3,17 @@
 //!
 //! A directory is built once ([`DirectoryBuilder`]) and then read. A changed directory shares the
 //! packed base with the old one and adds an overlay. So a change costs as much as the number of
-//! recent changes, and not as the number of applications. [`Directory::folded`] makes a new base of
+//! recent changes, and not as the number of applications. [`Directory::compacted`] makes a new base of
 //! both. An application keeps its slot through all of it.
 //!
 //! A consumer key is found by (key manager, consumer key), never by itself, because two
 //! authorization servers may issue the same client id.
 
 mod builder;
+mod compaction;
 mod conflict;
 mod declared;
 mod difference;
-mod fold;
 mod order;
 mod overlay;
 mod owner;

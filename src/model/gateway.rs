@@ -18,27 +18,26 @@ use crate::model::secret::{Secret, SecretKey};
 pub struct Gateway {
     /// The name of this gateway in its fleet.
     pub name: String,
-    /// Last good key sets; created if missing.
+    /// The folder of the last good key sets; created if missing.
     pub state_dir: PathBuf,
     pub workers: Workers,
     /// The memory for remembered verdicts on tokens, in bytes, over all workers; zero remembers
     /// none.
     pub token_cache_bytes: u64,
-    /// A stop goes on accepting for this long after readiness failed, so that load balancers can
-    /// notice.
+    /// The time for which a stop goes on accepting after readiness failed, so that load balancers
+    /// can notice.
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
-    /// A reload goes without an API, a key manager or an application file that is broken.
+    /// A reload leaves out an API, a key manager or an application file that is broken.
     pub quarantine: bool,
     /// The share of listeners, APIs or applications, in thousandths, that a reload can remove
     /// without confirmation.
     pub reload_max_removed: u16,
-    /// Empty: the system's.
+    /// The DNS servers; empty for the system's.
     pub dns_servers: Vec<SocketAddr>,
     /// The proxies that are trusted about clients, and their headers.
     pub trusted_proxies: TrustedProxies,
-    /// Request headers that are removed, as they are shown: the operator's list, or the default
-    /// one.
+    /// Request headers that are removed, for display: the operator's list, or the default one.
     pub remove_request_headers: Vec<String>,
     /// The key for nonces of DPoP proofs; `None` is a secret of the process.
     pub dpop_nonce_key: Option<SecretKey>,
@@ -113,10 +112,10 @@ pub struct NamedPair {
 
 /// The limits on the resources of one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// First byte of a connection to the end of a request head.
+pub struct ClientLimits {
+    /// The time from the first byte of a connection to the end of a request head.
     pub header_timeout: Duration,
-    /// Keep-alive, between requests.
+    /// The time between requests (keep-alive).
     pub idle_timeout: Duration,
     pub max_header_bytes: usize,
     pub max_headers: usize,
@@ -166,7 +165,7 @@ impl ManagementSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManagementUser {
     pub name: String,
-    /// Argon2, as a PHC string.
+    /// The hash by Argon2, as a PHC string.
     pub password_hash: Secret,
     pub roles: Vec<UserRole>,
     /// The names of groups; the applications of a group are shared by its members.
@@ -189,7 +188,7 @@ pub struct PortalSettings {
     pub self_signup: bool,
     /// The address of a page that a new account must accept; empty if there is none.
     pub terms: String,
-    /// Developers may map existing OAuth keys, where the key manager allows it too.
+    /// Developers may map existing OAuth keys, if the key manager allows it too.
     pub key_provisioning: bool,
     /// The gateway asks servers about existing keys, if they can answer.
     pub validate_existing_keys: bool,
@@ -209,7 +208,7 @@ impl Default for PortalSettings {
 /// The role of a user of the management listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserRole {
-    /// May do everything.
+    /// Has every right.
     Admin,
     /// Runs the gateway: reloads, revokes, refreshes keys.
     Operator,
@@ -296,7 +295,7 @@ pub struct AccessLogSettings {
     pub sample: f64,
 }
 
-/// Which traces are exported, and where to.
+/// The traces that are exported, and their collector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TraceSettings {
     /// The collector's address, with the path for spans.
@@ -306,7 +305,7 @@ pub struct TraceSettings {
     pub fetch: Fetch,
     /// The share of traces to record, 0 to 1, unless a service in front has decided.
     pub sample: f64,
-    /// An exchange that takes as long is exported in any case.
+    /// The duration from which an exchange is exported in any case.
     pub slow: Duration,
 }
 

@@ -97,7 +97,7 @@ pub struct Slots<K: Hash + Eq>(Arc<Mutex<SlotTable<K>>>);
 #[derive(Debug)]
 struct SlotTable<K: Hash + Eq> {
     held: HashMap<K, Weak<SlotLease<K>>>,
-    /// Given back; the lowest is handed out first, so that tables stay short.
+    /// Returned slots; the lowest is used first, so that tables stay short.
     free: BTreeSet<u32>,
     next: u32,
 }
@@ -194,7 +194,7 @@ impl Identity {
     }
 }
 
-/// Two identities are the same when their ids are: a slot says nothing about an object.
+/// Two identities are equal if their ids are: a slot is not part of an object's identity.
 impl PartialEq for Identity {
     fn eq(&self, other: &Self) -> bool {
         self.id() == other.id()

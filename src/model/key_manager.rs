@@ -59,7 +59,7 @@ pub struct KeyManager {
     pub place: Provenance,
 }
 
-/// Addresses beside those of keys; empty when not written.
+/// Addresses besides those of keys; empty if not written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeyManagerEndpoints {
     pub token: String,

@@ -19,7 +19,7 @@ pub struct KeyManagerTemplate {
     issuer: Issuer,
     /// The credentials of single organizations that are listed.
     credentials_for: Vec<(String, Credentials)>,
-    /// The organizations that it serves beside those that are listed.
+    /// The organizations that it serves besides the listed ones.
     pub unlisted: Option<OrganizationRule>,
 }
 
@@ -83,7 +83,8 @@ impl KeyManagerTemplate {
         self.issuer.as_str().trim_end_matches('/')
     }
 
-    /// Returns the values of the braces for the organization of an issuer, if the pattern takes it.
+    /// Returns the values of the braces for the organization of an issuer, if the pattern accepts
+    /// it.
     pub fn unlisted_values<'i>(&self, issuer: &'i str) -> Option<Vec<&'i str>> {
         let values = values(self.issuer.as_str(), issuer)?;
         self.unlisted.as_ref()?.pattern.matches(&values.join("/")).then_some(values)

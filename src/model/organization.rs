@@ -19,7 +19,7 @@ pub const MOST_VALUE: usize = 100;
 pub struct OrganizationRule {
     /// The pattern for the braces' values, joined by `/`.
     pub pattern: Pattern,
-    /// Key sets that are kept at a time.
+    /// The most key sets that are kept.
     pub most: usize,
     /// The number of new organizations per minute that the server is asked about.
     pub new_in_a_minute: NonZeroU32,
@@ -35,7 +35,8 @@ pub struct TemplateOrganization {
     pub listing: Listing,
     /// The value that a token's `org_id` must have, if the token has one.
     pub id: Option<String>,
-    /// The values of all braces: the organization that the issuer proves, whatever a token says.
+    /// The values of all braces: the organization that the issuer proves, regardless of the token's
+    /// claims.
     pub tenant: String,
 }
 

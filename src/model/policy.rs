@@ -9,7 +9,7 @@ mod quota;
 pub use built_in::built_in;
 pub use condition::{AddressRange, Condition, Matcher};
 pub use deny::{DenyCondition, DenyTarget};
-pub use key_template::{InvalidTemplate, KeyPart, KeyTemplate, VARIABLES};
+pub use key_template::{InvalidKeyTemplate, KeyPart, KeyTemplate, VARIABLES};
 pub use quota::{
     Burst, LONGEST_WINDOW, MOST_REQUESTS, MOST_UNITS, Quota, QuotaUnit, SHORTEST_WINDOW, Window,
 };
@@ -47,17 +47,17 @@ pub struct Throttling {
 pub struct Policy {
     pub name: String,
     pub level: PolicyLevel,
-    pub limits: Limits,
+    pub limits: PolicyLimits,
     pub excess: ExcessRule,
     /// Counts each user apart: of an application, or each caller of an API.
     pub per_user: bool,
-    /// The time between two comparisons with other gateways, where the policy has its own.
+    /// The time between two comparisons with other gateways, if the policy has its own.
     pub sync_interval: Option<Duration>,
     /// The response header in which a backend reports a number of units.
     pub events_header: Option<HeaderName>,
-    /// Advanced policies: other limits under conditions, the first that holds.
+    /// For advanced policies: other limits under conditions, of which the first that holds applies.
     pub conditions: Vec<Condition>,
-    /// Custom policies: one count for each value.
+    /// For custom policies: each value of the key has a count of its own.
     pub key: Option<KeyTemplate>,
     /// `None` for a built-in policy.
     pub place: Option<Provenance>,
@@ -65,7 +65,7 @@ pub struct Policy {
 
 /// The figures of a policy. All of them hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Limits {
+pub struct PolicyLimits {
     pub quotas: Vec<Quota>,
     pub burst: Option<Burst>,
 }
@@ -91,8 +91,8 @@ pub enum ExcessRule {
     Observe,
 }
 
-/// A policy's slot, from 1: it keeps it over reloads, and no other one is renumbered when it goes.
-/// The default is the policy without limits.
+/// A policy's slot, from 1. A policy keeps it over reloads, and none is renumbered when another one
+/// is removed. The default is the policy without limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct PolicyIndex(u16);
 
@@ -129,7 +129,7 @@ impl PolicyLevel {
 
 impl Policy {
     /// The policy without limits, under a name.
-    pub fn new(name: &str, level: PolicyLevel, limits: Limits) -> Self {
+    pub fn new(name: &str, level: PolicyLevel, limits: PolicyLimits) -> Self {
         Self {
             name: name.to_owned(),
             level,
@@ -145,7 +145,7 @@ impl Policy {
     }
 
     /// The policy's own limits, and those of its conditions.
-    pub fn every_limits(&self) -> impl Iterator<Item = &Limits> {
+    pub fn every_limits(&self) -> impl Iterator<Item = &PolicyLimits> {
         std::iter::once(&self.limits).chain(self.conditions.iter().map(|c| &c.limits))
     }
 }
@@ -225,7 +225,7 @@ mod tests {
     fn policies(names: &[&str], identities: &Identities) -> Policies {
         let mut policies = Policies::default();
         for name in names {
-            let policy = Policy::new(name, PolicyLevel::Subscription, Limits::default());
+            let policy = Policy::new(name, PolicyLevel::Subscription, PolicyLimits::default());
             assert!(policies.add(policy, identities));
         }
         policies
@@ -255,7 +255,7 @@ mod tests {
     fn an_id_is_derived_from_level_and_name() {
         let identities = Identities::default();
         let mut both = policies(&["Gold"], &identities);
-        let other = Policy::new("Gold", PolicyLevel::Application, Limits::default());
+        let other = Policy::new("Gold", PolicyLevel::Application, PolicyLimits::default());
         assert!(both.add(other, &identities));
         let id = |level| both.id(both.find(level, "Gold").unwrap()).unwrap();
         assert_ne!(id(PolicyLevel::Subscription), id(PolicyLevel::Application));

@@ -28,7 +28,7 @@ impl Provenance {
     }
 }
 
-/// The name of the store, where a file has its path.
+/// The name of the store, in place of a file's path.
 pub const STORE: &str = "the store";
 
 /// The files that a configuration was read from, in the order of reading.

@@ -28,7 +28,7 @@ reasons! {
     Forwarded = "forwarded",
 
     // --- the request itself ---
-    /// Framing, header or authority that cannot be read one way only.
+    /// The framing, a header or the authority has more than one reading.
     InvalidRequest = "invalid_request",
     /// A request target that is longer than the gateway reads.
     TargetTooLong = "target_too_long",
@@ -36,7 +36,7 @@ reasons! {
     VersionRefused = "version_refused",
     /// `https://` in a request that did not come over TLS.
     Misdirected = "misdirected",
-    /// Longer, or with more fields, than the limits allow.
+    /// The head is longer, or has more fields, than the limits allow.
     HeadTooLarge = "head_too_large",
     /// A path that is not in normal form and cannot be brought to it safely.
     InvalidPath = "invalid_path",
@@ -93,11 +93,11 @@ reasons! {
     /// Too many tokens came from this client that no server called active, so no server is asked
     /// about them for a while.
     UnknownTokens = "unknown_tokens",
-    /// The server that was asked does not know it as active.
+    /// The server does not know the token as active.
     TokenInactive = "token_inactive",
-    /// The server that has to be asked does not answer.
+    /// The server does not answer the question about the token.
     IntrospectionUnavailable = "introspection_unavailable",
-    /// The API takes only bound tokens.
+    /// The API accepts only bound tokens.
     TokenNotBound = "token_not_bound",
     /// A DPoP proof that is missing, bad, or used before.
     ProofInvalid = "proof_invalid",
@@ -137,7 +137,7 @@ reasons! {
     CustomQuota = "custom_quota",
     /// The API's backend has reached its `hard_limit`.
     HardLimit = "hard_limit",
-    /// The counters of all gateways cannot be reached, and the file says to refuse.
+    /// The counters of all gateways cannot be reached, and the configuration refuses requests then.
     CountersUnavailable = "counters_unavailable",
 
     // --- forward ---
@@ -153,7 +153,7 @@ reasons! {
     BackendTimeout = "backend_timeout",
     /// The request exceeded its time limit.
     RequestTimeout = "request_timeout",
-    /// Closed or reset before a response head.
+    /// The connection was closed or reset before a response head.
     BackendReset = "backend_reset",
     /// The backend's answer is not HTTP, or HTTP that can be read two ways.
     BackendProtocol = "backend_protocol",

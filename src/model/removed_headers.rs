@@ -83,7 +83,7 @@ pub const DEFAULT_REMOVED: &[&str] = &[
     "$WSRU",
 ];
 
-/// A list of header names, ready to be asked.
+/// A list of header names, prepared for lookups.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemovedHeaders {
     /// Names in lower case, with dashes.

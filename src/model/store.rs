@@ -22,7 +22,7 @@ pub struct StoreSettings {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreLocation {
-    /// Files alone say everything.
+    /// No store.
     None,
     /// A database file.
     Sqlite(PathBuf),
@@ -35,7 +35,7 @@ pub struct PostgresServer {
     /// `postgres://user@host:port/database`, without a password.
     pub url: String,
     pub password: Option<Secret>,
-    /// Trust in its certificate beside the system's authorities.
+    /// Trusted authorities for its certificate besides the system's.
     pub ca: Option<PemFile>,
     pub tls: PostgresTls,
 }

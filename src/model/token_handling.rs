@@ -1,4 +1,4 @@
-//! `token_handling`: which tokens a key manager says are its own, where the issuer does not tell.
+//! `token_handling`: the tokens that belong to a key manager, if the issuer does not tell.
 
 use regex::Regex;
 

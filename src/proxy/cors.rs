@@ -66,8 +66,8 @@ pub(super) fn preflight(cors: &Cors, served: Option<&[Method]>, request: &Header
     headers
 }
 
-/// Makes an answer readable for the page that asked, unless its backend has said something about
-/// that.
+/// Makes an answer readable for the page that asked, unless its backend has set CORS headers
+/// itself.
 pub(super) fn decorate(cors: &Cors, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
     if headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
         return;

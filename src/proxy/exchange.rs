@@ -161,7 +161,7 @@ impl Exchange {
         self.backend.progress.as_ref()
     }
 
-    /// Tells whether the answer is that of a preflight, which says all about CORS by itself.
+    /// Tells whether the answer is that of a preflight, which has its own CORS headers.
     pub fn is_preflight(&self) -> bool {
         self.outcome.reason == Reason::CorsPreflight
     }

@@ -123,8 +123,8 @@ fn check(
     }
 }
 
-/// Counts the fields of a head but for the request id, which every head has by now. HTTP/1's were
-/// counted by the parser; HTTP/2's were not, and a client can split one Cookie into many.
+/// Counts the fields of a head except the request id, which every head has by now. The parser has
+/// counted those of HTTP/1, but not those of HTTP/2, where a client can split one Cookie into many.
 fn fields(headers: &HeaderMap) -> usize {
     let cookies = headers.get_all(header::COOKIE).iter().count();
     headers.len().saturating_sub(1).saturating_sub(cookies.saturating_sub(1))
@@ -169,7 +169,7 @@ fn declared_length(headers: &HeaderMap) -> Option<DeclaredLength> {
 }
 
 impl Head<'_> {
-    /// Returns the facts that the decision goes by.
+    /// Returns the facts that the decision uses.
     pub(super) fn facts<'r>(
         &'r self,
         exchange: &Exchange,

@@ -28,7 +28,7 @@ pub(super) fn respond(
     let reason = refusal.reason();
     let mut response = match &refusal.why {
         Why::ServerOptions => no_content(),
-        // without a token: WSO2 says 200
+        // without a token, WSO2 answers 200
         Why::Preflight(headers) => {
             let mut response = Response::new(Bytes::new());
             (**headers).clone_into(response.headers_mut());

@@ -122,8 +122,8 @@ fn addressing(admitted: &Admitted) -> Addressing {
 }
 
 /// Returns the part of the client's path that the backend does not see: the prefix that proxies in
-/// front took off, and the API's context and version. Empty unless the backend's addressing asks
-/// for it.
+/// front removed, and the API's context and version. It is empty unless the backend's addressing
+/// asks for it.
 fn client_base(admitted: &Admitted, head: &Head<'_>) -> String {
     let Addressing { rewrite_location, forward_prefix, .. } = addressing(admitted);
     if !rewrite_location && !forward_prefix {

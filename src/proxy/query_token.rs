@@ -24,7 +24,7 @@ pub(super) struct Stripped {
     pub(super) query: Option<String>,
 }
 
-/// Takes the token out of a handshake's query, where the API allows it there.
+/// Takes the token out of a handshake's query, if the API allows it there.
 pub(super) fn take(
     snapshot: &Snapshot,
     inbound: &mut Inbound,
@@ -35,8 +35,8 @@ pub(super) fn take(
     let upgrade = inbound.upgrade.as_ref().filter(|upgrade| upgrade.is_websocket())?;
     let (rest, tokens) = split(query?)?;
     let request = &mut inbound.request;
-    // over HTTP/2 the method says that it is a handshake; over HTTP/1.1 a header of any client
-    // does, and its key
+    // over HTTP/2 the method marks a handshake; over HTTP/1.1 any client can send the header, so
+    // the key must be present too
     let handshake = upgrade.stream.is_some()
         || (request.method() == Method::GET
             && request.version() == Version::HTTP_11

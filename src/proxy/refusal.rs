@@ -15,7 +15,7 @@ use crate::route::NotFound;
 use crate::snapshot::{CompiledApi, Routed};
 use crate::throttle::Throttled;
 
-/// A request that goes no further: why, and at which operation.
+/// A refused request: the reason, and the operation.
 #[derive(Debug, Clone)]
 pub struct Refusal {
     pub why: Why,
@@ -60,7 +60,7 @@ pub enum Undecided {
 }
 
 impl Refusal {
-    /// Refuses before any API was found, or where the API makes no difference.
+    /// Refuses before an API is found, or independently of the API.
     pub fn new(reason: Reason) -> Self {
         Self { why: Why::Step(reason, None), at: None }
     }
@@ -103,7 +103,7 @@ impl Refusal {
         })
     }
 
-    /// Returns the seconds after which it is worth trying again, where that is known.
+    /// Returns the seconds after which a new attempt makes sense, if they are known.
     pub fn retry_after(&self) -> Option<u32> {
         match &self.why {
             Why::Authenticate(

@@ -1,4 +1,4 @@
-//! The facts about a request that the decision goes by.
+//! The facts about a request that the decision uses.
 
 use std::net::IpAddr;
 
@@ -32,7 +32,7 @@ pub struct ConnectionFacts<'r> {
     pub authority: &'r str,
     /// The path as the client sent it.
     pub path: &'r str,
-    /// The prefix that trusted proxies took off the path.
+    /// The prefix that trusted proxies removed from the path.
     pub prefix: &'r str,
 }
 

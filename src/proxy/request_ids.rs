@@ -11,7 +11,8 @@ use http::HeaderValue;
 
 const DIGITS: usize = 32;
 
-/// Written at a time: 2 KiB, which lives as long as the last request that has one of them.
+/// The number of ids that are written at a time: 2 KiB, which live as long as the last request that
+/// has one of them.
 const BATCH: usize = 64;
 
 #[derive(Debug)]

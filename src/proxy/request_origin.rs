@@ -21,7 +21,7 @@ pub struct RequestOrigin {
     /// The host in lower case, without a port; empty if the request names none.
     pub host: Box<str>,
     pub origin: ClientOrigin,
-    /// The origin as backends are told of it.
+    /// The origin in the form that backends get.
     pub written: WrittenOrigin,
 }
 
@@ -91,7 +91,7 @@ fn only_host<'r>(version: Version, uri: &'r Uri, headers: &'r HeaderMap) -> Opti
     let mut fields = headers.get_all(header::HOST).iter();
     let host = match (uri.authority(), fields.next()) {
         (None, Some(field)) if fields.next().is_none() => field.as_bytes(),
-        // over HTTP/1.1 `Host` has to be there all the same
+        // over HTTP/1.1 `Host` must be present all the same
         (Some(authority), None) if version == Version::HTTP_2 => authority.as_str().as_bytes(),
         _ => return None,
     };
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(first.origin.client().to_string(), "192.0.2.1");
         assert!(Rc::ptr_eq(&first, &read("192.0.2.1", &trusted)));
         assert_eq!(read("192.0.2.2", &trusted).origin.client().to_string(), "192.0.2.2");
-        // the operator has changed his mind meanwhile
+        // the operator has changed the setting in the meantime
         assert_eq!(read("192.0.2.2", &nobody).origin.client(), CLIENT);
         assert_eq!(read("192.0.2.2", &nobody).origin.client(), CLIENT);
         assert_eq!(read("192.0.2.2", &trusted).origin.client().to_string(), "192.0.2.2");

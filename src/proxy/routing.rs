@@ -1,4 +1,5 @@
-//! Finds the operation that a request is for, or says why the gateway answers it itself.
+//! Finds the operation that a request is for, or the reason for which the gateway answers it
+//! itself.
 
 use std::sync::Arc;
 
@@ -41,7 +42,7 @@ pub(super) fn route<'s>(
     }
 }
 
-/// Answers an `OPTIONS` for the API: a preflight without an operation of its own, or any where the
+/// Answers an `OPTIONS` for the API: a preflight without an operation of its own, or any if the
 /// path has no operation for it.
 fn preflight(
     api: &CompiledApi,

@@ -115,7 +115,7 @@ fn decorate(exchange: &Exchange, origin: Option<&HeaderValue>, headers: &mut Hea
     }
 }
 
-/// Answers with the backend's switch, and sets up the tunnel that goes on behind it.
+/// Answers with the backend's switch, and sets up the tunnel that follows it.
 fn switch(
     worker: &Rc<Worker>,
     exchange: Box<Exchange>,

@@ -20,8 +20,8 @@ use crate::telemetry::refusals::Unsigned;
 use crate::throttle::levels::CallFacts;
 use crate::throttle::{Permitted, Throttled};
 
-/// Takes a grant out of its snapshot, and notes the caller. Refuses a body that declares too many
-/// bytes here, before it takes a place in flight or counts against a quota.
+/// Takes a grant out of its snapshot, and notes the caller. It refuses a body that declares too
+/// many bytes, before the body takes a place in flight or counts against a quota.
 pub(super) fn permitted(
     exchange: &mut Exchange,
     snapshot: &LocalSnapshot,

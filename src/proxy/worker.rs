@@ -47,7 +47,7 @@ pub struct WorkerParts {
     pub clock: Arc<dyn Clock>,
     pub token_cache_bytes: u64,
     pub common: Common,
-    /// Random per process and worker: the front half of request ids.
+    /// A random number of the process and worker: the front half of request ids.
     pub id_prefix: u64,
     pub via: Via,
     /// The name servers to ask; empty: the system's.

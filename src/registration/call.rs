@@ -9,10 +9,10 @@ use crate::model::key_manager::Fetch;
 use crate::model::secret::Secret;
 use crate::registration::failure::RegistrationFailure;
 
-/// Characters that are kept of a server's own words.
+/// The most characters that are kept of a server's message.
 const MOST_SAID: usize = 300;
 
-/// A shorter text is found in words that hold no secret.
+/// The shortest text that counts as a secret: a shorter one occurs in harmless messages.
 const SHORTEST_SECRET: usize = 4;
 
 /// A call with everything that its answer must not be shown with.

@@ -24,8 +24,8 @@ impl RegistrationFailure {
         Self::Unreadable { host, why }
     }
 
-    /// Tells whether the server says that the caller's request is wrong, and not that the gateway
-    /// may not call, or that the server is in trouble.
+    /// Tells whether the server blames the caller's request, and not the gateway's credentials or a
+    /// failure of its own.
     pub fn is_of_the_request(&self) -> bool {
         matches!(self, Self::Refused { status: 400 | 409 | 422, .. })
     }

@@ -18,7 +18,7 @@ const MOST_ENTRIES: usize = 50;
 /// A client that is to be made, or to be changed into this.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClientWish {
-    /// Unique at the server.
+    /// The name, unique at the server.
     pub name: String,
     /// The name that people see when they are asked for consent.
     pub display_name: String,

@@ -99,8 +99,8 @@ static METADATA: [(&str, Form); 13] = [
 ];
 
 impl ClientProperties {
-    /// Reads properties for a client at a server of this kind. One that has no function there is
-    /// refused, unless its value says that nothing is wanted.
+    /// Reads properties for a client at a server of this kind. A property without a function there
+    /// is refused, unless its value is empty.
     pub fn read(kind: ServerKind, properties: &Map<String, Value>) -> Result<Self, PropertyFault> {
         let mut read = Self::default();
         if properties.len() > MOST_PROPERTIES {

@@ -17,7 +17,7 @@ pub struct ServerSecrets {
     pub initial_access_token: Option<Secret>,
     /// RFC 7591 section 2.3.
     pub software_statement: Option<Secret>,
-    /// Auth0: the audience of its management API.
+    /// The audience of Auth0's management API.
     pub audience: Option<String>,
 }
 
@@ -32,7 +32,7 @@ pub struct RegistrationServer {
     registration_endpoint: String,
     token_endpoint: String,
     well_known_url: Option<String>,
-    /// Fetched once for each call of the API, which makes a server of its own.
+    /// Fetched once for each call of the API, which makes a new server value.
     discovered: OnceCell<DiscoveredEndpoints>,
 }
 

@@ -51,7 +51,7 @@ impl RegistrationServer {
             && let Err(failure) = self.put_certificate(&client.id, pem).await
         {
             let known = KnownClient { id: &client.id, management: client.management.as_ref() };
-            // the failure that is told is the first one; the server's administrator sees both
+            // the first failure is reported; the server's administrator sees both
             if let Err(second) = self.delete(known).await {
                 tracing::error!(
                     target: "portcullis::registration", client = client.id, error = %second,

@@ -18,7 +18,7 @@ const MOST_TOKEN: usize = 64 * 1024;
 pub struct ClientToken {
     pub access_token: Secret,
     pub scopes: Vec<String>,
-    /// Seconds; 0 where the server does not say.
+    /// Seconds; 0 if the server gives none.
     pub expires_in: u64,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct TokenQuestion<'t> {
     pub(super) more: &'t [(&'t str, &'t str)],
 }
 
-/// Gets a token. A server that refuses the client's HTTP Basic is asked once more with the secret
+/// Gets a token. If a server refuses the client's HTTP Basic, it is asked once more with the secret
 /// in the form, since a client may be registered for either.
 pub(super) async fn client_credentials(
     settings: &Fetch,
@@ -96,7 +96,8 @@ fn basic(name: &str, password: &str) -> Option<HeaderValue> {
     BasicCredentials::field(name, password)
 }
 
-/// A server that says nothing of scopes gave those that were asked for (RFC 6749 section 5.1).
+/// Reads an answer. A server that does not mention scopes granted the requested ones (RFC 6749
+/// section 5.1).
 fn read(answer: &Map<String, Value>, asked: &[String]) -> Option<ClientToken> {
     let token = answer.get("access_token")?.as_str()?;
     let short = !token.is_empty() && token.len() <= MOST_TOKEN;

@@ -1,4 +1,4 @@
-//! Counts revocations for operators: how many came, from where, and the state of the channel.
+//! Counts revocations for operators: their number, their origin, and the state of the channel.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -11,7 +11,7 @@ pub(super) enum RevocationOrigin {
     Management,
     /// Another gateway.
     Channel,
-    /// Kept from before the start.
+    /// The journal, at the start.
     Journal,
 }
 
@@ -30,7 +30,7 @@ pub(super) const SOURCES: [(RevocationOrigin, &str); 3] = [
 ];
 pub(super) const KINDS: [&str; 2] = ["token", "holder"];
 
-/// Relaxed throughout: each number stands for itself.
+/// Accesses are relaxed, because each number is independent.
 #[derive(Debug, Default)]
 pub(super) struct RevocationCounters {
     pub(super) applied: [[AtomicU64; 2]; 3],
@@ -76,7 +76,7 @@ impl RevocationCounters {
         }
     }
 
-    /// The first failure after a success is told.
+    /// Notes a failure; the first after a success is logged.
     pub(super) fn journal_failed(&self, error: &std::io::Error) {
         add(&self.journal_failures, 1);
         if !self.journal_failing.swap(true, Ordering::Relaxed) {

@@ -1,7 +1,7 @@
 //! The failures of a revocation.
 
-/// Kept at a time, far more than a gateway sees in a life: about 200 MiB. Whoever may revoke cannot
-/// take all memory.
+/// The most revocations that are kept, far more than a gateway sees in its life: about 200 MiB. A
+/// caller who may revoke cannot take all memory.
 pub(super) const MOST: usize = 4_000_000;
 
 /// The failures of a revocation. After a failure of the journal the revocation holds all the same.

@@ -40,7 +40,7 @@ impl Ledger {
             && self.lifted.get(&record.mark).is_some_and(|lifted| lifted.at >= record.at)
     }
 
-    /// Remembers that a mark was taken back; whether that is news.
+    /// Remembers a lifted mark, and returns whether that is news.
     pub(super) fn lift(&mut self, record: &RevocationRecord) -> bool {
         let known = self.lifted.get(&record.mark);
         if known.is_some_and(|known| known.at >= record.at && known.until >= record.until) {
@@ -70,7 +70,7 @@ impl Ledger {
         }
     }
 
-    /// The record as it counts now, whatever was taken back before: clocks may differ.
+    /// Returns the record with a time after earlier liftings, since clocks may differ.
     pub(super) fn after_lift(&self, record: &RevocationRecord) -> RevocationRecord {
         match self.lifted.get(&record.mark) {
             Some(lifted) if record.kind != RevocationKind::Lifted => RevocationRecord {
@@ -93,7 +93,7 @@ impl Ledger {
         self.lifted.len()
     }
 
-    /// Returns the marks that were taken back, as records.
+    /// Returns the lifted marks, as records.
     pub(super) fn lifted(&self) -> Vec<RevocationRecord> {
         let record = |(mark, lifted): (&Mark, &Lifted)| RevocationRecord {
             mark: *mark,

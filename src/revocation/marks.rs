@@ -7,9 +7,9 @@ use crate::revocation::record::Mark;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Marks {
     pub token: Mark,
-    /// Bound to its issuer.
+    /// The marks in the scope of its issuer.
     pub own: Holders,
-    /// Bound to all organizations of a template, where the token is of one.
+    /// The marks in the scope of a template's organizations, if the token belongs to one.
     pub family: Option<Box<Holders>>,
     pub issued_at: Option<UnixSeconds>,
 }
@@ -34,7 +34,7 @@ pub struct HolderNames<'t> {
 }
 
 impl Holders {
-    /// Bound to `scope`: an issuer, or a template's issuer with its braces.
+    /// Makes the marks within `scope`: an issuer, or a template's issuer with its braces.
     pub fn of(scope: &str, names: HolderNames<'_>) -> Self {
         Self {
             id: names.id.map(|id| Mark::of_id(scope, id)),

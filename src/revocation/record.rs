@@ -37,7 +37,7 @@ pub enum RevocationKind {
 /// The facts about a revocation that people ask for. It holds no token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// The same for all marks of one call, and for the same call told twice.
+    /// The id of the call: the same for all of its marks, and for a repetition of the call.
     pub call: CallId,
     /// The user who made the call.
     pub by: Box<str>,
@@ -69,7 +69,7 @@ pub enum What {
 pub struct CallId(pub u64);
 
 impl Mark {
-    /// The whole token, whoever issued it.
+    /// Makes the mark of the whole token, for any issuer.
     pub fn of_token(token: &[u8]) -> Self {
         Self::of("token", &[token])
     }
@@ -118,7 +118,7 @@ impl CallId {
         }
     }
 
-    /// The name where nothing but the mark is known.
+    /// Returns the name of a call if only the mark is known.
     pub fn of_mark(mark: &Mark) -> Self {
         Self(u64::from_be_bytes(mark.0.first_chunk().copied().unwrap_or_default()))
     }
@@ -216,7 +216,7 @@ impl RevocationRecord {
         Some(Self::new(Mark(*mark), kind, UnixSeconds(until)))
     }
 
-    /// The call that it came with.
+    /// Returns the call that made it.
     pub fn call(&self) -> CallId {
         self.note.as_ref().map_or_else(|| CallId::of_mark(&self.mark), |note| note.call)
     }

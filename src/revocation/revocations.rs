@@ -68,7 +68,7 @@ pub struct Revocations {
 }
 
 impl Revocations {
-    /// Kept in memory only: for `explain` and tests.
+    /// Makes revocations that are kept in memory only: for `explain` and tests.
     pub fn in_memory() -> Self {
         let shards = (0..SHARDS).map(|_| RwLock::default()).collect();
         Self {
@@ -199,7 +199,7 @@ impl Revocations {
         self.has_named.load(Ordering::Relaxed)
     }
 
-    /// Asks the channel, where there is one, to compare everything.
+    /// Asks the channel, if there is one, to compare everything.
     pub fn compare_channel(&self) {
         self.outbox.compare.notify_one();
     }
@@ -213,7 +213,7 @@ impl Revocations {
         self.tokens.load(Ordering::Relaxed).saturating_add(self.holders.load(Ordering::Relaxed))
     }
 
-    /// Memory that they take.
+    /// Returns the memory of the revocations.
     pub fn bytes(&self) -> usize {
         let shards = self
             .shards

@@ -162,9 +162,9 @@ impl Tree {
         found
     }
 
-    /// Shows `take` the templates that fit, best first, until it takes one. Leaving out those that
-    /// fit by a cut changes nothing in the order of the others: when the best one fits as sent, a
-    /// backend that cuts parameters and a backend that does not both come to it.
+    /// Shows `take` the templates that fit, best first, until it takes one. Templates that fit only
+    /// after a cut can be left out without changing the order of the others. If the best one fits
+    /// as sent, backends that cut parameters and backends that do not both come to it.
     fn walk(
         &self,
         node: usize,

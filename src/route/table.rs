@@ -36,9 +36,9 @@ pub struct RouteTable {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found {
     pub api: ApiSlot,
-    /// Position in [`Api::operations`].
+    /// The position in [`Api::operations`].
     pub operation: u32,
-    /// The bytes of the path that the base path takes.
+    /// The length of the base path in the path, in bytes.
     pub base_length: usize,
 }
 
@@ -118,7 +118,7 @@ impl RouteTable {
         table
     }
 
-    /// Brings the path of a request target to the normal form that its API takes.
+    /// Brings the path of a request target to the normal form that its API accepts.
     pub fn normalize<'r>(&self, host: &str, path: &'r str) -> Result<NormalPath<'r>, InvalidPath> {
         let strict = normalize(path);
         if !self.keeps || (strict.is_ok() && !path.contains("//")) {

@@ -18,14 +18,14 @@ use crate::model::secret::Secret;
 use crate::sign_in::remembered::{RememberedPasswords, RememberedPlace};
 use crate::telemetry::{ManagementCounters, SignIn};
 
-/// Password hashes that are computed at a time: each is slow on purpose.
+/// The password hashes that are computed at a time: each is slow on purpose.
 const HASHES_AT_A_TIME: usize = 2;
 
 /// The most callers whose passwords are checked or wait for it. One address gets at most as many
 /// places as are still free.
 const MOST_CALLERS: usize = 16;
 
-/// Wrong passwords of one address in a minute.
+/// The wrong passwords that one address may send in a minute.
 const WRONG_PASSWORDS: NonZeroU32 = NonZeroU32::new(10).unwrap();
 
 /// Accounts that one address may ask for in an hour: a class behind one address gets in within an
@@ -92,7 +92,7 @@ impl PasswordChecks {
         Ok(PasswordTurn { checks: self, peer, _place: place })
     }
 
-    /// Lets an address ask for an account, unless it asked for many.
+    /// Lets an address request an account, unless it requested many.
     pub fn may_sign_up(&self, peer: IpAddr) -> Result<(), PasswordFault> {
         let charged =
             self.sign_ups.try_charge(ClaimedClient::of(peer), SIGN_UPS, self.clock.moment());

@@ -17,7 +17,7 @@ use crate::model::secret::Secret;
 /// A script's run of calls costs one password hash a minute.
 const LIFETIME: Duration = Duration::from_mins(1);
 
-/// The most passwords that are known; the oldest make room. Each takes some 50 bytes.
+/// The most passwords that are remembered; the oldest make room. Each takes some 50 bytes.
 const MOST: usize = 1024;
 
 type PasswordMark = [u8; 32];

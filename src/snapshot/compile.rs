@@ -30,7 +30,7 @@ use crate::snapshot::state::{ApisState, SettingsState, SnapshotChange, SnapshotS
 use crate::snapshot::throttling::{CompiledThrottling, LimitCompiler};
 use crate::telemetry::Metrics;
 
-/// Makes snapshots, one after the other, and remembers what they share.
+/// Makes snapshots, one after the other, and remembers their shared values.
 #[derive(Debug)]
 pub struct Compiler {
     metrics: Arc<Metrics>,
@@ -47,7 +47,7 @@ pub struct Compiler {
     on_demand: Option<OnDemand>,
     counters: Arc<Counters>,
     limiter: Arc<SharedLimiter>,
-    /// Long counts are kept in `state_dir`.
+    /// True if long counts are kept in `state_dir`.
     kept: bool,
 }
 

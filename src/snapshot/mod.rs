@@ -69,7 +69,7 @@ pub enum Unlisted {
 }
 
 impl Snapshot {
-    /// Brings the path of a request target to the normal form that its API takes.
+    /// Brings the path of a request target to the normal form that its API accepts.
     pub fn normalize<'r>(&self, host: &str, path: &'r str) -> Result<NormalPath<'r>, InvalidPath> {
         self.routes.table.normalize(host, path)
     }

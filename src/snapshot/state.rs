@@ -8,7 +8,7 @@ use crate::model::Model;
 use crate::model::api::Api;
 use crate::model::backend_jwt::BackendJwt;
 use crate::model::directory::Directory;
-use crate::model::gateway::{ErrorFormat, Gateway, Limits};
+use crate::model::gateway::{ClientLimits, ErrorFormat, Gateway};
 use crate::model::key_manager::KeyManager;
 use crate::model::policy::Throttling;
 use crate::model::provenance::SourceFiles;
@@ -41,7 +41,7 @@ pub struct SettingsState {
     pub files: SourceFiles,
     /// The parts that were left out because they are broken, with the reasons.
     pub quarantined: Vec<String>,
-    pub limits: Limits,
+    pub limits: ClientLimits,
     pub trusted_proxies: TrustedProxies,
     pub dpop_nonce_key: Option<SecretKey>,
     pub errors: ErrorFormat,
@@ -89,7 +89,7 @@ impl SnapshotState {
     }
 }
 
-/// The headers that no client's request takes to a backend, the one of certificates included.
+/// Returns the headers that are removed from all clients' requests, including that of certificates.
 fn removed(gateway: &Gateway) -> RemovedHeaders {
     let certificate = gateway.trusted_proxies.certificate.as_ref();
     let names = gateway.remove_request_headers.iter().map(String::as_str);

@@ -16,8 +16,8 @@ use crate::model::api::Api;
 use crate::model::application::KeyType;
 use crate::model::names::ApiSlot;
 use crate::model::policy::{
-    ExcessRule, Limits, Policies, Policy, PolicyIndex, PolicyLevel, Quota, QuotaUnit, Throttling,
-    Window,
+    ExcessRule, Policies, Policy, PolicyIndex, PolicyLevel, PolicyLimits, Quota, QuotaUnit,
+    Throttling, Window,
 };
 use crate::model::throttling::{OnCounterFailure, SharedCounting};
 use crate::snapshot::BySlot;
@@ -58,7 +58,7 @@ pub struct LimitNumber(u32);
 pub struct NumberedLimit {
     pub limit: Arc<Limit>,
     pub policy: Arc<CompiledPolicy>,
-    /// 0 for the policy's own limits, or one more than the condition that they are of.
+    /// 0 for the policy's own limits, or one more than the position of their condition.
     pub position: usize,
 }
 
@@ -169,7 +169,7 @@ impl LimitCompiler<'_> {
         &self,
         name: &[&str],
         shown: &str,
-        limits: &Limits,
+        limits: &PolicyLimits,
         excess: ExcessRule,
     ) -> CompiledLimit {
         let quotas = limits.quotas.as_slice();
@@ -195,7 +195,7 @@ impl LimitCompiler<'_> {
         let fingerprint = self.keys().fingerprint([b"api".as_slice(), name, version]);
         let mut hard = |backend: Option<Option<Quota>>, key_type: KeyType| {
             let quota = backend.flatten()?;
-            let limits = Limits { quotas: vec![quota], burst: None };
+            let limits = PolicyLimits { quotas: vec![quota], burst: None };
             let shown = format!("{}:{} {}", api.name, api.version, key_type.label());
             let parts = ["hard_limit", api.name.as_str(), api.version.as_str(), key_type.label()];
             let limit = self.limit(&parts, &shown, &limits, ExcessRule::Refuse);
@@ -311,7 +311,7 @@ fn left_of(name: &str) -> String {
 
 /// The members of `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11): quota, unit and
 /// window of each quota.
-fn policy_header(name: &str, limits: &Limits) -> HeaderValue {
+fn policy_header(name: &str, limits: &PolicyLimits) -> HeaderValue {
     let mut text = String::new();
     for (position, quota) in (0_u8..).zip(&limits.quotas) {
         let unit = match quota.unit {

@@ -145,13 +145,13 @@ pub fn create(path: &Path) -> io::Result<File> {
 pub fn replace(new: &Path, path: &Path) -> io::Result<()> {
     fs::rename(new, path)?;
     match path.parent() {
-        // the new name has to be on the disk too
+        // the new name must be on the disk too
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),
     }
 }
 
-/// A name for a file that is kept aside: `NAME.damaged-SECONDS`, and never one that is taken.
+/// Returns a free name for a file that is kept aside: `NAME.damaged-SECONDS`.
 pub fn aside(path: &Path, seconds: i64) -> PathBuf {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let plain = path.with_file_name(format!("{name}.damaged-{seconds}"));

@@ -36,7 +36,7 @@ pub async fn open(
     }
 }
 
-/// Opens a store that is there, for a command beside the gateway: without a copy of a shared one.
+/// Opens an existing store for a command beside the gateway; a shared one without its copy.
 pub async fn open_beside(
     settings: &StoreSettings,
     clock: Arc<dyn Clock>,
@@ -55,8 +55,8 @@ pub async fn open_beside(
     }
 }
 
-/// Refuses a database file of another user: files that are made beside it would be this user's, and
-/// the gateway could not open them.
+/// Refuses a database file of another user. Files that are made beside it would belong to this
+/// user, and the gateway could not open them.
 fn own(path: &Path) -> Result<(), StoreError> {
     let found = std::fs::metadata(path).map_err(|error| {
         let path = path.display();

@@ -24,7 +24,7 @@ const FILE: &str = "portcullis-replica.db";
 /// Groups of rows that may wait for the disk while everything is copied.
 const WAITING: usize = 4;
 
-/// SQLite's own number for the use of a file: set when the copy was complete once.
+/// SQLite's own number for the purpose of a file: set when the copy was complete once.
 const COMPLETE: i64 = 1;
 
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Replica {
                     group = waiting.blocking_recv()?.into_iter();
                 }
             }))?;
-            // without the head not everything came, and nothing is kept
+            // without the head the reading is incomplete, and nothing is kept
             let head = head.recv().map_err(|_| incomplete())?;
             session.batch(&format!("PRAGMA user_version = {COMPLETE}"))?;
             now(sql::settle(session, state, head))
@@ -93,7 +93,7 @@ impl Replica {
             told.send(head).map_err(|_| incomplete())
         };
         let (kept, read) = tokio::join!(keeping, reading);
-        // why the reading ended says more
+        // the reason for the end of the reading comes first
         read.and(kept)
     }
 }

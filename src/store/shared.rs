@@ -29,7 +29,7 @@ use crate::store::write::{Write, WriteProgress, Written};
 #[cfg(test)]
 mod tests;
 
-/// Changes that the copy takes over in one transaction.
+/// The changes that the copy takes over in one transaction.
 const TOGETHER: usize = 5000;
 
 /// The copy is compared with the server after each reconnection, and this often besides.
@@ -48,7 +48,7 @@ struct Both {
     replica: Replica,
     /// The last call found no server: reads do not wait for it until the follower has found it.
     down: AtomicBool,
-    /// The follower's last failure, so that each is told once.
+    /// The follower's last failure, so that each is logged once.
     failure: Mutex<Option<String>>,
 }
 

@@ -15,7 +15,7 @@ use crate::store::record::Record;
 use crate::store::served::Served;
 use crate::store::write::{Write, WriteProgress, Written};
 
-/// The answer of a store, which always comes: each call has a deadline.
+/// The answer of a store. It always comes, because each call has a deadline.
 pub type Answer<'s, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 's>>;
 
 /// A database with the objects of the management API.
@@ -45,7 +45,7 @@ pub trait Store: Debug + Send + Sync {
     /// Makes all changes of a write or none, with its audit entries, under the next revision.
     fn write(&self, write: Write) -> Answer<'_, Written>;
 
-    /// Like [`Store::write`], for as long as it takes; other writers wait, or give up.
+    /// Like [`Store::write`], without a time limit; other writers wait, or give up.
     fn write_long(&self, write: Write, progress: WriteProgress) -> Answer<'_, Written>;
 
     /// Returns the changes after a revision: about `most` records at most.
@@ -76,7 +76,7 @@ pub trait Store: Debug + Send + Sync {
     /// Says that a gateway lives and which revision it has in force.
     fn report<'s>(&'s self, state: &'s GatewayState) -> Answer<'s, ()>;
 
-    /// Returns the gateways that were heard of in the last day.
+    /// Returns the gateways that reported in the last day.
     fn gateways(&self) -> Answer<'_, Vec<GatewayState>>;
 
     /// Notes days on which applications used APIs.

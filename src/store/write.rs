@@ -16,7 +16,7 @@ pub struct Write {
     /// A verb for the audit log, such as "map-keys".
     pub action: &'static str,
     pub changes: Vec<Change>,
-    /// Checked in the transaction, so that two callers cannot pass each other.
+    /// The conditions, checked in the transaction, so that two callers cannot pass each other.
     pub conditions: Vec<WriteCondition>,
     /// Objects outside the store that the audit log names: nothing is changed by them.
     pub notes: Vec<Record>,

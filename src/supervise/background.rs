@@ -1,8 +1,8 @@
-//! Work that may wait: reading a million keys again, and freeing those before, takes seconds of a
-//! core, and the workers need all of them.
+//! Work that can wait: reading a million keys again, and freeing the former ones, takes seconds of
+//! a core, and the workers need all cores.
 //!
-//! Decides nothing. Each piece of work has a thread of its own: a thread may lower its priority,
-//! and not raise it again.
+//! Decides nothing. Each piece of work has a thread of its own, because a thread can lower its
+//! priority but not raise it again.
 
 use rustix::process::setpriority_process;
 use tokio::sync::oneshot;

@@ -13,8 +13,8 @@ use crate::model::certificates::{CertificateFile, CertificateRole, files};
 use crate::model::clock::UnixSeconds;
 use crate::telemetry::CertificateFacts;
 
-/// A warning comes this long before the end: as long as automatic renewal leaves before it should
-/// have happened.
+/// The time before the end at which the warning comes. By then an automatic renewal should have
+/// happened.
 const SOON_DAYS: u64 = 14;
 
 const DAY: u64 = 24 * 60 * 60;

@@ -16,7 +16,8 @@ const EACH: Duration = Duration::from_secs(1);
 /// Less than this is how clocks are kept right.
 const JUMP_MILLISECONDS: i64 = 1000;
 
-/// Readings further apart than this say nothing: something else ran between them.
+/// The longest time between two readings that belong together: beyond it, something else ran
+/// between them.
 const APART: Duration = Duration::from_millis(100);
 
 /// One reading of both clocks, in milliseconds.
@@ -26,7 +27,7 @@ pub(super) struct ClockReading {
     moment: Moment,
 }
 
-/// Watches from the first reading on, which is taken before anything is served.
+/// Watches from the first reading on, which is taken before the gateway serves.
 pub(super) async fn watch(
     first: Option<ClockReading>,
     clock: Arc<dyn Clock>,

@@ -163,7 +163,7 @@ impl KeptCounts {
         file.file.sync_data()
     }
 
-    /// Writes all counters to a new file, which takes the old one's place.
+    /// Writes all counters to a new file, which replaces the old one.
     fn rewrite(&self, now: CountingTime) -> io::Result<CountFile> {
         let new = self.path.with_extension("new");
         let keys = self.counters.keys();
@@ -283,7 +283,7 @@ pub(super) async fn keep(counts: Arc<KeptCounts>, clock: Arc<dyn Clock>) {
         tokio::time::sleep(EACH).await;
         let (counts, now) = (Arc::clone(&counts), time(&counts, &*clock));
         part = (part + 1) % SWEEP_PARTS;
-        // a failure is counted and told there; the next second tries again
+        // a failure is counted and logged there; the next second tries again
         let _ = tokio::task::spawn_blocking(move || {
             counts.write(now);
             counts.counters.sweep(part, SWEEP_PARTS, now);

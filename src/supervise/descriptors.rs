@@ -9,7 +9,7 @@ use crate::supervise::workers;
 /// Descriptors for standard streams, logs, the journal, the runtimes and the libraries.
 const OWN: usize = 32;
 
-/// Runtime, DNS and a spare one, for each worker.
+/// Descriptors for each worker: runtime, DNS and a spare one.
 const OWN_EACH_WORKER: usize = 12;
 
 /// Raises the soft limit of open files to the hard one. Child processes inherit it.

@@ -14,7 +14,7 @@ pub(super) const SETTLE: Duration = Duration::from_millis(250);
 pub(super) struct FileStamp {
     path: PathBuf,
     resolved: Option<PathBuf>,
-    /// Device and inode: a file that was renamed over is another one.
+    /// Device and inode. A file that was replaced by a rename has others.
     identity: Option<(u64, u64)>,
     length: u64,
     modified: Option<SystemTime>,

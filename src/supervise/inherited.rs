@@ -1,7 +1,5 @@
-//! Listening sockets that were opened by whoever started this process: systemd, or the gateway that
-//! it takes over from.
-//!
-//! Protocol: sd_listen_fds(3). A socket is taken by its address.
+//! Listening sockets that the starter of this process opened: systemd, or the gateway that it takes
+//! over from. Protocol: sd_listen_fds(3). A socket is recognized by its address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
@@ -56,8 +54,8 @@ impl Inherited {
     }
 }
 
-/// Tells whether a socket takes the connections of every address, IPv4 among them, as `0.0.0.0`
-/// wants: systemd's `ListenStream=8080` opens `[::]` for both.
+/// Tells whether a socket accepts connections to every address, IPv4 included, as `0.0.0.0`
+/// requires: systemd's `ListenStream=8080` opens `[::]` for both.
 fn covers((known, socket): &(SocketAddr, TcpListener), wanted: SocketAddr) -> bool {
     known.port() == wanted.port()
         && known.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)

@@ -25,7 +25,7 @@ pub(super) const MANAGEMENT_RELOADED: &str = "management, reload";
 /// Tells a process that it takes over, and that its standard input is a [`TakeoverLink`].
 pub(super) const VARIABLE: &str = "PORTCULLIS_TAKEOVER";
 
-/// A word is a few bytes: whoever does not take it is not there.
+/// The time for saying a word, which is a few bytes: a process that does not read them has gone.
 const SAY: Duration = Duration::from_secs(5);
 const MOST_WORD: usize = 100;
 

@@ -24,7 +24,7 @@ pub struct ListenerPlan {
     close: Vec<Arc<ListenerSocket>>,
 }
 
-/// The changes that workers are told after a plan was applied.
+/// The changes that workers learn after a plan was applied.
 #[derive(Debug)]
 pub struct ListenerChanges {
     pub opened: Vec<Arc<ListenerSocket>>,

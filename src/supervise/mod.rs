@@ -4,7 +4,7 @@
 //! The walk through the files: [`start`] (from a file to a running gateway) over [`opening`]
 //! (sockets, folder, log), [`turn`] (the process that may write to `state_dir`), [`worker_parts`],
 //! [`control_side`] (management) and [`upkeep`] (tasks beside the requests), [`facts`] (values for
-//! a scrape), [`reload`] (the next generation, prepared in the [`background`]), [`settled`] (files
+//! a scrape), [`reload`] (the next generation, prepared in the [`background`]), [`settled_files`] (files
 //! that rest), [`inventory`] (how much a reload may take away), [`listeners`] (sockets to open and
 //! close), [`running`] (its requests to the gateway, and its end), [`descriptors`] (the number of
 //! connections that the process can hold), [`certificates`] (their expiry), [`signals`], [`watch`]
@@ -40,7 +40,7 @@ pub mod running;
 mod serve;
 mod server_certificates;
 mod service_manager;
-mod settled;
+mod settled_files;
 pub mod signals;
 pub mod start;
 mod takeover;

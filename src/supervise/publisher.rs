@@ -2,7 +2,7 @@
 //! difference, publishes it.
 //!
 //! Nothing else makes or swaps a snapshot while the gateway runs. Changed applications go into the
-//! directory's overlay. When it has grown, a background thread folds it into a new base, and the
+//! directory's overlay. When it has grown, a background thread compacts it into a new base, and the
 //! publisher puts that under the changes that came in the meantime.
 
 use std::collections::HashSet;
@@ -32,16 +32,16 @@ use crate::store::StoreError;
 use crate::supervise::background;
 use crate::supervise::error::SuperviseError;
 use crate::supervise::provisioning::StoreReader;
-use crate::supervise::settled::{self, Settled, StoredState};
+use crate::supervise::settled_files::{self, SettledFiles, StoredState};
 use crate::telemetry::Metrics;
 
 /// If more applications changed than this, an overlay does not pay: the read configuration becomes
 /// the new base.
 const MOST_CHANGES: usize = 10_000;
 
-/// An overlay of more applications than this is folded. A copy of it takes less than a millisecond,
+/// An overlay of more applications than this is compacted. A copy of it takes less than a millisecond,
 /// and each change makes one.
-const FOLD_BEYOND: usize = 1_000;
+const COMPACT_BEYOND: usize = 1_000;
 
 /// The time between two looks; workers look for the newest generation with every request and every
 /// tick.
@@ -55,7 +55,7 @@ pub(super) struct Publisher {
     compiler: Compiler,
     key_sets: KeySets,
     snapshots: Arc<Snapshots>,
-    folding: Option<oneshot::Receiver<Folded>>,
+    compacting: Option<oneshot::Receiver<CompactedDirectory>>,
 }
 
 /// The parts of the process that compiling uses.
@@ -68,11 +68,11 @@ pub(super) struct PublisherContext<'p> {
     pub(super) limiter: &'p Arc<SharedLimiter>,
 }
 
-/// A directory that was folded in the background.
+/// A directory that was compacted in the background.
 #[derive(Debug)]
-struct Folded {
+struct CompactedDirectory {
     from: Directory,
-    folded: Result<Directory, Conflict>,
+    compacted: Result<Directory, Conflict>,
 }
 
 impl Publisher {
@@ -91,7 +91,7 @@ impl Publisher {
             .starting(on_demand)
             .counting(Arc::clone(counters), Arc::clone(limiter));
         let snapshots = Arc::new(Snapshots::new(compiler.compile(model, keys.clone())?));
-        Ok((Self { identities, compiler, key_sets, snapshots, folding: None }, keys))
+        Ok((Self { identities, compiler, key_sets, snapshots, compacting: None }, keys))
     }
 
     pub(super) fn snapshots(&self) -> &Arc<Snapshots> {
@@ -105,10 +105,10 @@ impl Publisher {
         path: PathBuf,
         known: Vec<PathBuf>,
         store: Option<StoreReader>,
-    ) -> Result<Settled, SuperviseError> {
+    ) -> Result<SettledFiles, SuperviseError> {
         let (identities, current) = (self.identities.clone(), self.snapshots.load());
         let read = move || {
-            let mut settled = settled::load(&path, &known, &identities, store.as_ref())?;
+            let mut settled = settled_files::load(&path, &known, &identities, store.as_ref())?;
             let model = &mut settled.loaded.model;
             if let Some(directory) = following(&current, model) {
                 model.directory = directory;
@@ -124,9 +124,9 @@ impl Publisher {
         &self,
         path: PathBuf,
         store: Option<StoreReader>,
-    ) -> Result<Settled, SuperviseError> {
+    ) -> Result<SettledFiles, SuperviseError> {
         let identities = self.identities.clone();
-        let read = move || settled::load_once(&path, &identities, store.as_ref());
+        let read = move || settled_files::load_once(&path, &identities, store.as_ref());
         let settled = background::done(read).await;
         settled.ok_or(SuperviseError::Unread)?.map_err(SuperviseError::Configuration)
     }
@@ -144,14 +144,14 @@ impl Publisher {
             }
         };
         let generation = snapshot.generation;
-        self.begin_folding(&snapshot.directory);
+        self.begin_compacting(&snapshot.directory);
         self.snapshots.publish(snapshot);
         self.key_sets.commit();
         retire(before);
         Ok(generation)
     }
 
-    /// Reads the whole store again, beside files that are as they were.
+    /// Reads the whole store again, beside unchanged files.
     pub(super) async fn read_stored(
         &self,
         files: Arc<ConfigFiles>,
@@ -159,7 +159,7 @@ impl Publisher {
     ) -> Result<(Loaded, Option<StoredState>), SuperviseError> {
         let (identities, current) = (self.identities.clone(), self.snapshots.load());
         let read = move || {
-            let (mut loaded, stored) = settled::resolve(&files, &identities, store.as_ref())?;
+            let (mut loaded, stored) = settled_files::resolve(&files, &identities, store.as_ref())?;
             if let Some(directory) = following(&current, &loaded.model) {
                 loaded.model.directory = directory;
             }
@@ -195,36 +195,37 @@ impl Publisher {
         let before = self.snapshots.load();
         let snapshot = self.compiler.apply(&before, vec![SnapshotChange::Directory(directory)])?;
         let generation = snapshot.generation;
-        self.begin_folding(&snapshot.directory);
+        self.begin_compacting(&snapshot.directory);
         self.snapshots.publish(snapshot);
         retire(before);
         Ok(generation)
     }
 
-    fn begin_folding(&mut self, directory: &Directory) {
-        if self.folding.is_some() || directory.recent_count() <= FOLD_BEYOND {
+    fn begin_compacting(&mut self, directory: &Directory) {
+        if self.compacting.is_some() || directory.recent_count() <= COMPACT_BEYOND {
             return;
         }
         let from = directory.clone();
-        self.folding = background::begin(move || Folded { folded: from.folded(), from });
+        self.compacting =
+            background::begin(move || CompactedDirectory { compacted: from.compacted(), from });
     }
 
-    /// Waits for a directory that is being folded, and puts it under the changes since. Lookups
+    /// Waits for a directory that is being compacted, and puts it under the changes since. Lookups
     /// give the same results, so it is no new generation. Waits for ever if there is none.
-    pub(super) async fn fold(&mut self) {
-        let folded = match &mut self.folding {
-            Some(folding) => folding.await.ok(),
+    pub(super) async fn compact(&mut self) {
+        let compacted = match &mut self.compacting {
+            Some(compacting) => compacting.await.ok(),
             None => std::future::pending().await,
         };
-        self.folding = None;
-        if let Some(folded) = folded {
-            self.rebase(folded);
+        self.compacting = None;
+        if let Some(compacted) = compacted {
+            self.rebase(compacted);
         }
     }
 
-    fn rebase(&self, Folded { from, folded }: Folded) {
-        let folded = match folded {
-            Ok(folded) => folded,
+    fn rebase(&self, CompactedDirectory { from, compacted }: CompactedDirectory) {
+        let compacted = match compacted {
+            Ok(compacted) => compacted,
             Err(error) => {
                 tracing::warn!(
                     target: "portcullis::supervise",
@@ -235,7 +236,7 @@ impl Publisher {
             }
         };
         let before = self.snapshots.load();
-        if let Some(directory) = before.directory.rebased(&from, &folded) {
+        if let Some(directory) = before.directory.rebased(&from, &compacted) {
             self.snapshots.publish(Snapshot { directory, ..Snapshot::clone(&before) });
         }
         retire(before);

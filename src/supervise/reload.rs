@@ -20,7 +20,7 @@ use crate::supervise::inventory::Inventory;
 use crate::supervise::listeners::{ListenerChanges, Listeners};
 use crate::supervise::provisioning::{ApiSettings, Provisioning};
 use crate::supervise::publisher::Publisher;
-use crate::supervise::settled::Settled;
+use crate::supervise::settled_files::SettledFiles;
 use crate::supervise::warnings::tell_limits;
 use crate::supervise::workers::WorkerThreads;
 use crate::supervise::{certificates, descriptors};
@@ -90,7 +90,7 @@ impl Reloader {
         threads: &WorkerThreads,
         removals: Removals,
     ) -> Result<Reloaded, SuperviseError> {
-        let Settled { loaded, seen, stored } = self.read().await?;
+        let SettledFiles { loaded, seen, stored } = self.read().await?;
         let Loaded { model, watched, warnings, files, names } = loaded;
         if removals == Removals::Guarded {
             self.inventory().guard(&Inventory::of(&model), self.settings.reload_max_removed)?;
@@ -135,7 +135,7 @@ impl Reloader {
         Ok(Reloaded { generation, watched, seen })
     }
 
-    async fn read(&self) -> Result<Settled, SuperviseError> {
+    async fn read(&self) -> Result<SettledFiles, SuperviseError> {
         let store = self.provisioning.follower.as_ref().map(|own| own.reader().clone());
         self.publisher.read(self.path.clone(), self.watched.clone(), store).await
     }
@@ -157,7 +157,7 @@ impl Reloader {
     /// with errors are left to the new process, which may know more settings than this one.
     pub(super) async fn guard_takeover(&self) -> Result<(), SuperviseError> {
         match self.read().await {
-            Ok(Settled { loaded, .. }) => {
+            Ok(SettledFiles { loaded, .. }) => {
                 let next = Inventory::of(&loaded.model);
                 Ok(self.inventory().guard(&next, self.settings.reload_max_removed)?)
             }

@@ -100,7 +100,7 @@ impl RunningGateway {
                     Box::pin(self.reload_now(Some(request))).await;
                 }
                 () = self.watch.changed() => Box::pin(self.reload_now(None)).await,
-                () = self.reloader.publisher.fold() => {}
+                () = self.reloader.publisher.compact() => {}
                 work = store_work(&mut self.live, &self.reloader.provisioning) => {
                     Box::pin(self.reloader.store_work(work)).await;
                 }
@@ -149,7 +149,7 @@ impl RunningGateway {
         self.traces.shutdown().await;
         let (counts, now) =
             (Arc::clone(&self.counts), counts::time(&self.counts, &*self.reloader.clock));
-        // a failure is told there
+        // a failure is logged there
         let _ = tokio::task::spawn_blocking(move || counts.write(now)).await;
         self.reloader.publisher.shutdown().await;
         self.reloader.channel.shutdown().await;
@@ -212,7 +212,7 @@ async fn finish_errands(
 }
 
 /// Waits for the workers, which have their own limit, and for `work` as long as they may take.
-/// `hurry` ends both; `told` tells the workers.
+/// `hurry` ends both; `told` notifies the workers.
 async fn drain_both(
     drain: impl Future<Output = Drained>,
     work: impl Future<Output = ()>,

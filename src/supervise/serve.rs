@@ -1,4 +1,4 @@
-//! Serves until a signal ends the gateway, and does meanwhile as other signals say.
+//! Serves until a signal ends the gateway, and follows other signals in the meantime.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::supervise::{service_manager, takeover};
 const TAKEOVER: Duration = Duration::from_secs(30);
 
 impl RunningGateway {
-    /// Tells the service manager, or the process that this one takes over from.
+    /// Notifies the service manager, or the process that this one takes over from.
     fn announce(&mut self) {
         match self.predecessor.take() {
             None => service_manager::ready(),
@@ -50,7 +50,7 @@ impl RunningGateway {
                         }
                     }
                     () = self.watch.changed() => SignalMeaning::Reload,
-                    () = self.reloader.publisher.fold() => continue,
+                    () = self.reloader.publisher.compact() => continue,
                     work = store_work(&mut self.live, &self.reloader.provisioning) => {
                         let done = Box::pin(self.reloader.store_work(work));
                         match heard(&mut signals, &mut next, done).await {
@@ -80,6 +80,11 @@ impl RunningGateway {
                 end => break end,
             }
         };
+        self.finish(end, signals).await
+    }
+
+    /// Ends the gateway as a signal or a takeover asked.
+    async fn finish(self, end: SignalMeaning, mut signals: Signals) -> Drained {
         // after a takeover the service goes on, and only this process ends
         if end != SignalMeaning::HandOver {
             service_manager::stopping();
@@ -107,7 +112,7 @@ async fn take_over(
     gates: [Arc<CallGate>; 2],
     reload: mpsc::Sender<ReloadRequest>,
 ) {
-    // an old process that has gone has nothing more to say
+    // an old process that has gone sends nothing more
     let _ = link.say(link::READY).await;
     let words = [link::MANAGEMENT, link::MANAGEMENT_RELOADED];
     let heard = link.wait_for(&words, TAKEOVER).await;
@@ -123,14 +128,15 @@ async fn take_over(
     }
 }
 
-/// Signals that came while other work was under way, and are served next.
+/// Signals that came during other work, and are served next.
 #[derive(Debug, Default)]
 struct PendingSignals {
     reload: bool,
     hand_over: bool,
 }
 
-/// Does the work, and hears signals meanwhile: one that ends the gateway ends the work too.
+/// Does the work, and listens to signals in the meantime: one that ends the gateway ends the work
+/// too.
 async fn heard<T>(
     signals: &mut Signals,
     next: &mut PendingSignals,

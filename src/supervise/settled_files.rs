@@ -16,7 +16,7 @@ const MOST_READINGS: usize = 20;
 
 /// A configuration, and how its files looked when they were read.
 #[derive(Debug)]
-pub(super) struct Settled {
+pub(super) struct SettledFiles {
     pub(super) loaded: Loaded,
     pub(super) seen: Vec<FileStamp>,
     /// The state of the store that was read with them.
@@ -31,13 +31,14 @@ pub(super) struct StoredState {
 }
 
 /// Reads the files, and again while one of them changes or was written a moment ago. `known` are
-/// the files of the last reading: a file with errors does not say which others belong to it.
+/// the files of the last reading, because a file with errors does not name the others that belong
+/// to it.
 pub(super) fn load(
     path: &Path,
     known: &[PathBuf],
     identities: &Identities,
     store: Option<&StoreReader>,
-) -> Result<Settled, Report> {
+) -> Result<SettledFiles, Report> {
     let mut reading = read(path, known, identities, store, BrokenObjects::LeftOut);
     for _ in 1..MOST_READINGS {
         if reading.rest {
@@ -52,7 +53,7 @@ pub(super) fn load(
 /// The fate of broken objects that do not belong to the file itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum BrokenObjects {
-    /// A start goes by the whole configuration: there is nothing to go on with.
+    /// They are refused, with the whole configuration: a start has no other one to go on with.
     Refused,
     LeftOut,
 }
@@ -62,12 +63,12 @@ pub(super) fn load_once(
     path: &Path,
     identities: &Identities,
     store: Option<&StoreReader>,
-) -> Result<Settled, Report> {
+) -> Result<SettledFiles, Report> {
     read(path, &[], identities, store, BrokenObjects::Refused).result
 }
 
 struct SettledReading {
-    result: Result<Settled, Report>,
+    result: Result<SettledFiles, Report>,
     /// True if no file changed while it was read.
     rest: bool,
 }
@@ -101,7 +102,7 @@ fn read(
             let same =
                 all.len() == before.len() && all.iter().zip(&before).all(FileStamp::same_file);
             let seen = if same { before } else { all };
-            SettledReading { result: Ok(Settled { loaded, seen, stored }), rest }
+            SettledReading { result: Ok(SettledFiles { loaded, seen, stored }), rest }
         }
         Err(report) => SettledReading { result: Err(report), rest },
     }
@@ -123,7 +124,7 @@ fn without_broken(
     resolve(&Arc::new(left), identities, store).ok()
 }
 
-/// Resolves files with the store beside them. Call it on a thread where waiting is allowed.
+/// Resolves files with the store beside them. It may wait, so the calling thread must allow that.
 pub(super) fn resolve(
     files: &Arc<ConfigFiles>,
     identities: &Identities,

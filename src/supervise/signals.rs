@@ -1,5 +1,4 @@
-//! Signals, heard by a thread of their own: whatever the gateway is busy with, it can be told to
-//! end.
+//! Signals, received by a thread of their own, so that a busy gateway can be told to end.
 
 use std::io;
 use std::process;
@@ -119,7 +118,7 @@ impl Heard {
         }
     }
 
-    /// Passes signals on; ends the process if it does not end by itself when it has to at once.
+    /// Passes signals on. If the process should end at once and does not, this ends it.
     async fn pass_on(mut self, teller: &mpsc::UnboundedSender<SignalMeaning>) {
         loop {
             let told = self.next().await;

@@ -38,7 +38,7 @@ use crate::supervise::provisioning::{Provisioning, StoreReader};
 use crate::supervise::publisher::{Publisher, PublisherContext};
 use crate::supervise::reload::{Reloader, set_log};
 use crate::supervise::running::RunningGateway;
-use crate::supervise::settled::{self, Settled};
+use crate::supervise::settled_files::{self, SettledFiles};
 use crate::supervise::trace_export::TraceExport;
 use crate::supervise::turn::turn;
 use crate::supervise::upkeep;
@@ -93,8 +93,8 @@ async fn load(
     path: PathBuf,
     identities: Identities,
     store: Option<StoreReader>,
-) -> Result<Settled, SuperviseError> {
-    let loaded = waited(move || settled::load_once(&path, &identities, store.as_ref())).await;
+) -> Result<SettledFiles, SuperviseError> {
+    let loaded = waited(move || settled_files::load_once(&path, &identities, store.as_ref())).await;
     loaded.map_err(SuperviseError::Configuration)
 }
 
@@ -128,13 +128,13 @@ struct Lasting {
 
 async fn assemble(
     path: &Path,
-    settled: Settled,
+    settled: SettledFiles,
     provisioning: Provisioning,
     identities: Identities,
     log: Option<LogHandle>,
     inherited: Inherited,
 ) -> Result<RunningGateway, SuperviseError> {
-    let Settled { loaded: Loaded { model, watched, .. }, seen, .. } = settled;
+    let SettledFiles { loaded: Loaded { model, watched, .. }, seen, .. } = settled;
     let process = Process::of(&model);
     if provisioning.follower.is_some() {
         process.metrics.keep_statistics(Arc::clone(&process.clock));
@@ -284,7 +284,7 @@ impl Staged {
     }
 }
 
-/// Begins the tasks beside the requests. Where there is a store, it keeps on which days APIs were
+/// Begins the tasks beside the requests. If there is a store, it keeps the days on which APIs were
 /// used.
 fn begin_tasks(
     tasks: &mut JoinSet<()>,

@@ -44,7 +44,7 @@ const LOOK: Duration = Duration::from_millis(10);
 /// The longest time for a process that has closed its end to end by itself.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// The pause after which a replaced process looks for revocations that the new one was told.
+/// The pause between two looks by a replaced process for revocations that the new one received.
 const FOLLOW: Duration = Duration::from_millis(5);
 
 /// The reason why the new process did not take over; the old one goes on.
@@ -73,7 +73,7 @@ pub(super) enum TakeoverOutcome {
     Taken,
     /// This one goes on.
     Kept,
-    /// This one was told to end meanwhile.
+    /// A signal told this process to end in the meantime.
     Told(SignalMeaning),
 }
 
@@ -87,7 +87,7 @@ impl Successor {
     fn start(sockets: Vec<TcpListener>) -> io::Result<Self> {
         let mut arguments = std::env::args_os();
         let written = arguments.next().map(PathBuf::from).unwrap_or_default();
-        // the name that this process was started by: a new binary has taken its place, while /proc
+        // the name by which this process was started: a new binary may stand there, while /proc
         // still leads to the old one
         let program =
             if written.components().count() > 1 { written } else { std::env::current_exe()? };
@@ -132,7 +132,8 @@ impl Successor {
 }
 
 impl RunningGateway {
-    /// Starts a new process on the same sockets and hands everything over to it, or goes on.
+    /// Starts a new process on the same sockets and hands everything over to it. If that fails,
+    /// this one goes on.
     pub(super) async fn hand_over(&mut self, signals: &mut Signals) -> TakeoverOutcome {
         if std::process::id() == 1 {
             tracing::error!(
@@ -220,12 +221,12 @@ impl RunningGateway {
         ));
         let reloaded = self.snapshots.load().generation != generation;
         let word = if reloaded { link::MANAGEMENT_RELOADED } else { link::MANAGEMENT };
-        // it goes on by itself when it hears nothing
+        // it goes on by itself without a message
         let _ = successor.link.say(word).await;
         Ok(())
     }
 
-    /// Goes on as usual until the new process says this.
+    /// Serves as usual until the new process sends this.
     async fn serve_until(
         &mut self,
         successor: &mut Successor,

@@ -188,7 +188,7 @@ fn failure(error: &FetchFailure) -> Delivery {
     Delivery::Failed { why: with_causes(error), wait: None }
 }
 
-/// Statuses that the protocol calls worth another try, beside all else.
+/// Returns the outcome. The statuses that the protocol names are worth another try.
 fn receipt_of(receipt: &Receipt) -> Delivery {
     let Receipt { status, retry_after, content } = receipt;
     let why = || format!("the collector answered {status}");

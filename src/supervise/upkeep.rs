@@ -49,7 +49,7 @@ async fn forget_expired(common: Common, clock: Arc<dyn Clock>) {
         let (revocations, now) = (Arc::clone(&common.revocations), clock.forget_before());
         common.budgets.forget_settled(clock.moment());
         common.refusals.forget_old(clock.moment());
-        // a failure is told and counted there; this is tried again
+        // a failure is logged and counted there; this is tried again
         let _ = tokio::task::spawn_blocking(move || revocations.forget_expired(now)).await;
     }
 }

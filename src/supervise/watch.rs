@@ -15,8 +15,8 @@ use crate::supervise::file_stamp::{FileStamp, SETTLE, look};
 /// The time between two looks.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// Looking at many files, or over a network, takes longer: it has a hundredth of the time, and
-/// comes once a minute.
+/// The share of time for looking, one hundredth: many files, or files on a network, take longer,
+/// and are looked at once a minute.
 const SHARE: u32 = 100;
 const SELDOM: Duration = Duration::from_mins(1);
 
@@ -47,8 +47,8 @@ struct Followed {
 }
 
 impl Watch {
-    /// Watches these files, which looked like this when they were read. Without a thread nothing is
-    /// noticed; SIGHUP and `POST /reload` are heard all the same.
+    /// Watches these files, with their state when they were read. Without a thread no change is
+    /// noticed; SIGHUP and `POST /reload` work all the same.
     pub(super) fn new(files: Vec<PathBuf>, seen: Vec<FileStamp>) -> Self {
         let followed = Mutex::new(Followed { files, seen, version: 0 });
         let shared = Arc::new(WatchState { followed, changed: Notify::new() });

@@ -1,4 +1,4 @@
-//! The worker threads: started together, told together, waited for together.
+//! The worker threads: started, ordered and awaited together.
 //!
 //! A worker that fails is started again on its own thread, with its queue and its listening
 //! sockets; its connections are lost. Until it is back the gateway is not ready.
@@ -114,7 +114,7 @@ impl WorkerThreads {
                 && deadline.is_none_or(|at| Instant::now() < at)
             {
                 tokio::time::sleep(POLL).await;
-                // a worker looks whether its last connection has gone when it is told again
+                // a worker checks for its last connection when it gets an order
                 for handle in &self.handles {
                     let _ = handle.commands.try_send(WorkerCommand::Drain { within });
                 }

@@ -79,7 +79,7 @@ struct PendingLines {
 /// The share of forwarded exchanges that is written: every n-th, by a counter.
 #[derive(Debug, Clone, Copy)]
 struct Sampling {
-    /// Added for each exchange; a line is due at [`WHOLE`].
+    /// The amount for each exchange; a line is due at [`WHOLE`].
     step: u64,
     credit: u64,
 }

@@ -35,7 +35,7 @@ pub struct LogHandle {
     /// Lines are JSON.
     json: Arc<AtomicBool>,
     queue: Option<LogQueue>,
-    /// The format stays, whatever the configuration says.
+    /// The format stays as it is, whatever the configuration says.
     keeps_format: bool,
 }
 

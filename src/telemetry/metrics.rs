@@ -77,7 +77,7 @@ use crate::telemetry::traces::TraceCounters;
 pub struct Metrics {
     workers: Vec<Arc<WorkerCounters>>,
     registry: Registry,
-    /// Held by the registry too; kept here so that it never goes.
+    /// The registry holds it too; it is kept here so that it is never forgotten.
     unrouted: Arc<OperationSeries>,
     control: Control,
     revocations: OnceLock<RevocationSource>,
@@ -145,7 +145,7 @@ impl Metrics {
         self.registry.listener(name)
     }
 
-    /// A snapshot took effect.
+    /// Notes that a snapshot took effect.
     pub fn snapshot_installed(&self, facts: &SnapshotFacts) {
         self.control.snapshot(facts);
     }
@@ -189,12 +189,13 @@ impl Metrics {
         self.control.store_failed();
     }
 
-    /// Sets the source of facts about the key managers' keys, asked at each scrape.
+    /// Sets the source of facts about the key managers' keys, which is read at each scrape.
     pub fn key_managers(&self, source: KeyManagerSource) {
         self.control.ask_key_managers(source);
     }
 
-    /// Sets the source of facts about revocations, asked at each scrape. The first call holds.
+    /// Sets the source of facts about revocations, which is read at each scrape. Only the first
+    /// call counts.
     pub fn revocations(&self, source: impl Fn() -> RevocationFacts + Send + Sync + 'static) {
         let _ = self.revocations.set(RevocationSource::new(source));
     }
@@ -222,7 +223,7 @@ impl Metrics {
         let _ = self.counters.set(CounterSource::new(source));
     }
 
-    /// Sets the source of facts about callers, asked at each scrape.
+    /// Sets the source of facts about callers, which is read at each scrape.
     pub fn identity(&self, source: IdentitySource) {
         self.control.ask_identity(source);
     }

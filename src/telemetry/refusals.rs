@@ -18,9 +18,9 @@ const MOST: usize = 10_000;
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 const LONGEST: Duration = Duration::from_hours(1);
 
-/// Longer texts are cut.
+/// The longest kept text; longer ones are cut.
 const MOST_TEXT: usize = 512;
-/// Longer tokens are not kept.
+/// The longest kept token.
 const MOST_TOKEN: usize = 4096;
 
 /// A request that was refused.
@@ -31,7 +31,7 @@ pub struct Remembered {
     pub time: UnixMillis,
     pub reason: Reason,
     pub status: u16,
-    /// The operator's word on it.
+    /// The operator's message.
     pub message: Box<str>,
     pub method: Box<str>,
     pub host: Box<str>,

@@ -18,7 +18,7 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 /// The largest integer of a structured field (RFC 9651 section 3.3.1).
 const MOST: u64 = 999_999_999_999_999;
 
-/// Room for a hundred values: they go with the answers, and their room is used again.
+/// The room for a hundred header values, which leave with the answers and are reused.
 const ROOM: usize = 4096;
 
 /// The longest end of a value: two numbers, and the text between them.

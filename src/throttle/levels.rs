@@ -45,14 +45,14 @@ pub struct Levels {
 pub struct LevelLeft {
     pub kind: LevelKind,
     pub policy: Arc<CompiledPolicy>,
-    /// 0 for the policy's own limits, or one more than the condition that holds.
+    /// 0 for the policy's own limits, or one more than the position of the condition that holds.
     pub position: usize,
     pub key: CounterKey,
     pub quotas: Vec<QuotaLeft>,
     pub burst: Option<u64>,
 }
 
-/// The texts that clients are told of their limits.
+/// The headers that tell clients of their limits.
 #[derive(Debug)]
 pub struct ToldLimits<'l> {
     /// `RateLimit-Policy`, of all limits.

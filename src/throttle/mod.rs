@@ -25,7 +25,7 @@ use crate::limiter::time::{ArrivalTime, CountingTime};
 use crate::model::application::KeyType;
 use crate::throttle::levels::Levels;
 
-/// The last proof before the backend: `forward` takes nothing else.
+/// The last proof before the backend: `forward` accepts nothing else.
 #[derive(Debug)]
 pub struct Admitted {
     permitted: Permitted,
@@ -43,7 +43,7 @@ pub async fn admit(
 ) -> Result<Admitted, Throttled> {
     let (permit, arrived) = match &permitted.api().gate {
         Some(limit) => {
-            // a call that is beyond its quota takes no place, not even among those that wait
+            // a call beyond its quota takes no place, not even among the waiting ones
             if let Some(now) = levels.time(|counters| now(counters, arrived)) {
                 levels.check(now)?;
             }

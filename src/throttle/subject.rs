@@ -19,7 +19,7 @@ pub(super) struct Subjects<'r> {
     keys: KeySpace,
     grant: &'r Grant<'r>,
     client: IpAddr,
-    /// Found once: the levels of the subscription and of the application both count it.
+    /// Found once: the levels of the subscription and of the application both use it.
     application: OnceCell<Option<Fingerprint>>,
 }
 
@@ -40,7 +40,7 @@ impl<'r> Subjects<'r> {
         })
     }
 
-    /// The user of a token, of whichever key manager; without a token, the client's address.
+    /// Returns the user of a token, of any key manager; without a token, the client's address.
     pub(super) fn caller(&self) -> Fingerprint {
         let Some(principal) = self.grant.principal() else { return self.address() };
         let key_manager = principal.key_manager().definition.name.as_str().as_bytes();

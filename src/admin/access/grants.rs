@@ -1,7 +1,7 @@
 //! The token endpoint for clients of the API (RFC 6749) and its revocation endpoint (RFC 7009).
 //!
-//! A token has those of the scopes asked for that its user holds, as in WSO2's product; the user's
-//! roles are asked again with each call.
+//! A token gets those of the requested scopes that its user has, as in WSO2's product. The user's
+//! roles are checked again with each call.
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -172,8 +172,8 @@ async fn change_settings(
     shown(&admin, &committed, StatusCode::OK).await
 }
 
-/// Gives an application to another user. The authorization server is not asked and not told: the
-/// clients stay as they are.
+/// Gives an application to another user. The authorization server is not involved: the clients stay
+/// as they are.
 async fn change_owner(
     State(admin): State<Arc<Admin>>,
     caller: Caller,

@@ -40,7 +40,7 @@ const VIEW: &[&str] = &["admin", "tier_view", "admin_tier_view"];
 const MANAGE: &[&str] = &["admin", "tier_manage", "admin_tier_manage"];
 const DELETE: &[&str] = &["admin", "tier_manage", "admin_tier_manage", "policies_import_export"];
 
-/// Keys of the declared form that WSO2's forms cannot say. They came with an import, and stay.
+/// Keys of the declared form that WSO2's forms do not have. They came with an import, and stay.
 const UNSAID: [&str; 4] = ["per_user", "observe", "sync_interval", "quotas"];
 
 pub(super) fn router() -> Router<Arc<Admin>> {

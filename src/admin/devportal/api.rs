@@ -32,7 +32,7 @@ pub(super) struct ShownApi {
     subtype: &'static str,
 }
 
-/// The state of an API; one without a word is published.
+/// Returns the state of an API; one without a state is published.
 pub(super) fn state(api: &Object) -> &str {
     api.record.text("lifecycle").unwrap_or("published")
 }

@@ -54,7 +54,7 @@ pub(in crate::admin) struct ApplicationBody {
     _updated_time: IgnoredAny,
 }
 
-/// WSO2's word for the form of access tokens, which the authorization server decides.
+/// WSO2's name of the form of access tokens, which the authorization server decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(in crate::admin) enum TokenType {
     #[serde(rename = "OAUTH")]

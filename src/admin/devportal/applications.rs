@@ -234,8 +234,8 @@ pub(in crate::admin) async fn shown(
     Ok(response.into_response())
 }
 
-/// Returns the application as it is shown, with the state of its keys and subscriptions for the
-/// tag: a number that goes away shows in the counts, one that comes shows in the revision.
+/// Returns the application in its shown form, with the state of its keys and subscriptions for the
+/// tag: a removed one changes the counts, an added one changes the revision.
 pub(in crate::admin) async fn whole(
     admin: &Admin,
     object: &Object,

@@ -32,7 +32,7 @@ pub(super) fn server(admin: &Admin, key_manager: &Object) -> Result<Registration
     })
 }
 
-/// Opens the connector settings that came by the API.
+/// Opens the connector settings of the API.
 fn secrets(admin: &Admin, key_manager: &Object) -> Result<ServerSecrets, StoreError> {
     let settings = key_manager.record.extra.get("additionalProperties");
     let text = |name: &str| -> Result<Option<Secret>, StoreError> {

@@ -36,8 +36,8 @@ pub(in crate::admin) struct ClientFacts {
     pub(in crate::admin) token: Option<Value>,
 }
 
-/// Checks a client before it is mapped. The server is asked where the portal's settings want it,
-/// and where the server can tell.
+/// Checks a client before it is mapped. The server is asked if the portal's settings want it and
+/// the server can answer.
 pub(in crate::admin) async fn check(
     admin: &Admin,
     caller: &Caller,

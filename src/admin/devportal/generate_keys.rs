@@ -190,7 +190,7 @@ impl Creation {
         committed.respond(Json(shown))
     }
 
-    /// A token for a first call, where the key manager makes tokens. Without one, the key is as
+    /// Returns a token for a first call, if the key manager makes tokens. A key without one is as
     /// good.
     async fn first_token(&self, client: &RegisteredClient) -> Option<Value> {
         let none = json!({ "accessToken": "", "tokenScopes": [], "validityTime": 0 });

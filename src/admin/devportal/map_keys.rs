@@ -124,7 +124,7 @@ struct NewKey<'k> {
 }
 
 impl NewKey<'_> {
-    /// Refuses a client id that no server issues. WSO2's refusal of an empty one comes later.
+    /// Refuses a client id that no server issues. WSO2 refuses an empty one at a later step.
     fn check(&self) -> Result<(), Refused> {
         texts::foreign_id("consumerKey", self.consumer_key)?;
         match ConsumerKey::try_from(self.consumer_key) {

@@ -1,5 +1,5 @@
 //! `/applications/{id}/oauth-keys`: the keys of an application, one by one; and `/keys`, which
-//! WSO2's older clients use where there is one key manager.
+//! WSO2's older clients use if there is one key manager.
 
 use std::sync::Arc;
 

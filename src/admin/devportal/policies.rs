@@ -73,7 +73,7 @@ impl PolicyKind {
         }
     }
 
-    /// WSO2's word in an answer.
+    /// Returns WSO2's name in an answer.
     fn word(self) -> &'static str {
         if self == Self::Advanced { "api" } else { self.as_str() }
     }

@@ -112,7 +112,7 @@ impl ApplicationRemoval {
             let written = admin.catalog.write(caller, action, *options, changes, conditions).await;
             attempt = attempt.saturating_add(1);
             match written {
-                // a key or a subscription came or went meanwhile
+                // a key or a subscription was added or removed in the meantime
                 Err(WriteRefused::Store(
                     StoreError::InUse { .. }
                     | StoreError::Missing { kind: Kind::Key | Kind::Subscription, .. },

@@ -61,7 +61,7 @@ pub(super) async fn scopes(
     Ok(found.into_iter().map(scope).collect())
 }
 
-/// The scopes that the operations of an API ask for, each as often as it is asked for.
+/// Returns the scopes that the operations of an API require, each as often as it is required.
 pub(super) fn asked(api: &Record) -> impl Iterator<Item = &str> {
     let operations = api.declared.get("operations").and_then(Value::as_array);
     let lists = operations.into_iter().flatten().filter_map(|own| own.get("scopes"));

@@ -64,7 +64,7 @@ impl SubscriptionBody {
         Ok(&self.throttling_policy)
     }
 
-    /// The policy that a change asks for: WSO2's clients send the present one beside it.
+    /// Returns the policy that a change asks for: WSO2's clients send the present one beside it.
     pub(super) fn requested_policy(&self) -> Result<&str, Refused> {
         match self.requested_throttling_policy.as_deref().filter(|policy| !policy.is_empty()) {
             Some(policy) => {
@@ -90,7 +90,7 @@ pub(in crate::admin) fn record(application: Uuid, api: &str, policy: &str) -> Re
     record
 }
 
-/// The state of a subscription, in WSO2's word.
+/// Returns the state of a subscription, in WSO2's terms.
 pub(in crate::admin) fn status(record: &Record) -> String {
     record.text("status").unwrap_or("unblocked").to_uppercase()
 }

@@ -12,7 +12,7 @@ use crate::admin::object::Object;
 use crate::admin::refused::Refused;
 use crate::store::{Change, Kind, Record, StoreError};
 
-/// The scopes that APIs asked for before a change of them.
+/// The scopes that APIs required before a change of them.
 pub(in crate::admin) struct FormerScopes(BTreeSet<String>);
 
 impl FormerScopes {

@@ -1,4 +1,4 @@
-//! A developer's wish for a client, checked before any server hears of it.
+//! A developer's request for a client, checked before a server gets it.
 
 use serde_json::{Map, Value, json};
 
@@ -27,7 +27,7 @@ const OF_THE_PORTAL: [&str; 2] = ["am_application_scope", "default"];
 /// The lifetime of tokens that WSO2's portal always sends.
 pub(super) const USUAL_LIFETIME: &str = "3600";
 
-/// The property of WSO2's forms that says the lifetime of a client's own tokens.
+/// The property of WSO2's forms for the lifetime of a client's own tokens.
 const LIFETIME: &str = "application_access_token_expiry_time";
 
 /// A client as a caller requested it.
@@ -76,7 +76,7 @@ pub(super) fn wish(
     Ok(wish)
 }
 
-/// WSO2's name of a client. An owner may have any name; a server may not want it.
+/// Returns WSO2's name of a client. An owner can have any name, and a server may refuse it.
 fn client_name(application: &Object, key_type: ShownKeyType) -> String {
     let plain = |own: char| own.is_ascii_alphanumeric() || matches!(own, '.' | '-' | '@');
     let owner = application.record.owner.as_deref().unwrap_or_default();

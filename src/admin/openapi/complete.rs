@@ -267,7 +267,7 @@ impl DescribedOperation<'_> {
         };
         let mut response = Members::from_iter([("description".to_owned(), json!(description))]);
         match written {
-            // no body is more than OpenAPI can say beside a preview
+            // beside a preview OpenAPI can only describe an answer with a body
             Value::Null => {}
             own if self.is_previewed() && code == "200" => {
                 let either = json!({ "anyOf": [own, "Preview"] });

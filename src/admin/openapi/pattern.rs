@@ -11,7 +11,7 @@ const UNSEEN: &str = "\u{0}-\u{1f}\u{7f}-\u{9f}\u{ad}\u{61c}\u{180e}\
 /// Space that a name can have inside, but not at its beginning or end.
 const SPACES: &str = " \u{a0}\u{1680}\u{2000}-\u{200a}\u{202f}\u{205f}\u{3000}";
 
-/// Control characters but tabs and line ends.
+/// Control characters except tabs and line ends.
 const ODD: &str = "\u{0}-\u{8}\u{b}\u{c}\u{e}-\u{1f}\u{7f}-\u{9f}";
 
 /// The pattern of a name.

@@ -102,7 +102,7 @@ async fn one_address_makes_a_bounded_number_of_accounts() {
     let stage = stage(true, "");
     let mut refused = 0;
     for number in 0..31 {
-        // a name that is taken costs no hash, and counts all the same
+        // a taken name costs no hash, and counts all the same
         let account = json!({ "name": "admin", "password": format!("long enough {number}") });
         let fields = [("content-type", "application/json")];
         let answer = stage.call(SIGN_UP, &fields, account.to_string()).await;

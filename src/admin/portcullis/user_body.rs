@@ -1,4 +1,4 @@
-//! A user as the API shows and takes it. The password's hash is never shown.
+//! A user in the form of the API. The password's hash is never shown.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ pub(super) struct UserView {
     roles: Vec<String>,
     groups: Vec<String>,
     disabled: bool,
-    /// Declared in the file, which alone can change it.
+    /// Declared in the file, and only changed there.
     read_only: bool,
     created_at: Option<String>,
     updated_at: Option<String>,

@@ -3,10 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// An API as callers send it. A field that is `null` is not there.
-///
-/// The fields that are a [`Value`] have no function here: [`fields`](super::fields) says which of
-/// them are kept.
+/// An API as callers send it. A field that is `null` counts as missing. The fields of type
+/// [`Value`] have no function here; [`fields`](super::fields) decides which of them are kept.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(super) struct ApiBody {

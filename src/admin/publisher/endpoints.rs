@@ -17,7 +17,7 @@ const MOST_ADDRESSES: usize = 100;
 /// The backends, by their keys in `gateway.toml`.
 const BACKENDS: [&str; 2] = ["production", "sandbox"];
 
-/// The keys of a backend that WSO2's form says. All others came with an import, and stay.
+/// The keys of a backend that WSO2's form has. All others came with an import, and stay.
 const SAID: [&str; 2] = ["urls", "failover"];
 
 /// Units of `maxTps`, with their lengths in `gateway.toml`.
@@ -87,7 +87,7 @@ fn check_balance(config: &EndpointConfigBody) -> Result<(), Refused> {
         let description = "`endpointConfig.sessionManagement`: there are no sessions here";
         return Err(Refused::bad_request(description));
     }
-    // without sessions and with health of targets these say nothing, whatever they are
+    // without sessions and with health of targets, none of their values has an effect
     let _ = (&config.session_time_out, &config.fail_over);
     let none = ["{}", "[]"];
     let security = config.endpoint_security.as_ref().unwrap_or(&Value::Null);

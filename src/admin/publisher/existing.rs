@@ -1,4 +1,4 @@
-//! `POST /apis/validate`: asks whether a name, a version or a context is taken.
+//! `POST /apis/validate`: tells whether a name, a version or a context is taken.
 
 use std::sync::Arc;
 

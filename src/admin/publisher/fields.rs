@@ -23,7 +23,7 @@ enum FieldRule {
     Shown,
     /// A string of at most so many characters, returned as it was sent.
     Text(usize),
-    /// A list of texts, given back as it came.
+    /// A list of strings, returned as it was sent.
     Texts,
     /// Any document without odd strings, returned as it was sent.
     Document,

@@ -212,7 +212,7 @@ fn item(entry: &AuditEntry) -> Option<Value> {
     }))
 }
 
-/// There are no tasks to wait for.
+/// Returns no task, because none is ever pending.
 pub(super) async fn pending_tasks(
     State(admin): State<Arc<Admin>>,
     caller: Caller,

@@ -39,7 +39,7 @@ const SCOPES: [&str; 15] = [
     "tier_view",
 ];
 
-/// Returns the policies of a level in WSO2's word; its definition has the third one.
+/// Returns the policies of a level by WSO2's name; its definition has the third one.
 async fn policies(
     admin: &Admin,
     caller: &Caller,

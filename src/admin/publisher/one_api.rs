@@ -61,7 +61,7 @@ pub(super) async fn commit(
         WriteRefused::Store(StoreError::InUse { kind: Kind::Subscription, .. }) => in_use(),
         other => Refused::from(other),
     })?;
-    // servers are told of a change that is kept, and not of a preview
+    // servers are told of a stored change, and not of a preview
     if committed.revision.is_some() {
         former.forget_unused(admin, caller).await;
     }

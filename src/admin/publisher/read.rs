@@ -19,14 +19,14 @@ const MOST_CONTEXT: usize = 232;
 /// The longest of other texts: names of policies and key managers, origins, headers.
 const MOST_TEXT: usize = 256;
 
-/// WSO2's mark of an API that asks for no subscription.
+/// WSO2's mark of an API that requires no subscription.
 const SUBSCRIPTIONLESS: &str = "DefaultSubscriptionless";
 
 /// Characters that WSO2's definition refuses in a name; one of a version has no space either.
 const REFUSED: &str = "~!@#;:%^*()+={}|\\<>\"',&$[]/";
 
-/// The keys of the declared form that WSO2's form says, but for the backends. All others came with
-/// an import, and stay.
+/// The keys of the declared form that WSO2's form has, except the backends. All others came with an
+/// import, and stay.
 const SAID: [&str; 15] = [
     "name",
     "version",
@@ -45,7 +45,7 @@ const SAID: [&str; 15] = [
     "lifecycle",
 ];
 
-/// An API as it will be kept, but for its state.
+/// An API in its stored form, without its state.
 #[derive(Debug)]
 pub(super) struct PublishedApiDraft {
     pub(super) name: String,
@@ -109,7 +109,7 @@ fn identifier(field: &str, text: Option<&str>, most: usize) -> Result<String, Re
     Ok(text.to_owned())
 }
 
-/// WSO2 adds the slash at the beginning.
+/// Reads a context. WSO2 adds the slash at the beginning.
 fn context(text: Option<&str>) -> Result<String, Refused> {
     let Some(text) = text else { return Err(Refused::bad_request("`context` is missing")) };
     texts::name("context", text, MOST_CONTEXT)?;
@@ -227,7 +227,7 @@ pub(super) fn base_path(context: &str, version: &str) -> String {
     Record::api_place(context, version)
 }
 
-/// The policies of an API in WSO2's words.
+/// Returns the policies of an API in WSO2's terms.
 pub(super) fn policies_shown(record: &Record) -> Value {
     if record.declared.get("subscription_required") == Some(&json!(false)) {
         return json!([SUBSCRIPTIONLESS]);

@@ -149,7 +149,7 @@ pub(super) async fn used_by(
     Ok(Json(usage(&scope, &apis)).into_response())
 }
 
-/// WSO2's clients send the name in Base64 for URLs, with or without its padding.
+/// Decodes a name. WSO2's clients send it in Base64 for URLs, with or without its padding.
 fn decoded(text: &str) -> Option<String> {
     let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?;
     String::from_utf8(bytes).ok()

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::store::Record;
 
-/// The field that keeps WSO2's word.
+/// The field that keeps WSO2's state.
 const KEPT: &str = "lifeCycleStatus";
 
 /// The field that marks the deployed revision as removed.
@@ -26,7 +26,7 @@ use PublicationState::{Blocked, Created, Deprecated, Prototyped, Published, Reti
 impl PublicationState {
     const ALL: [Self; 6] = [Created, Prototyped, Published, Blocked, Deprecated, Retired];
 
-    /// WSO2's word in an API.
+    /// Returns WSO2's name in an API.
     pub(super) fn word(self) -> &'static str {
         match self {
             Created => "CREATED",
@@ -38,7 +38,7 @@ impl PublicationState {
         }
     }
 
-    /// WSO2's word in a transition.
+    /// Returns WSO2's name in a transition.
     pub(super) fn title(self) -> &'static str {
         match self {
             Created => "Created",

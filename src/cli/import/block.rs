@@ -28,9 +28,9 @@ pub(super) struct Findings<'f> {
     pub(super) metadata: &'f Metadata,
     pub(super) guess: &'f Guess,
     pub(super) keys: &'f ParsedKeySet,
-    /// Present if there is a sample token.
+    /// The diagnosis of a sample token, if there is one.
     pub(super) diagnosis: Option<&'f Diagnosis<'f>>,
-    /// Present if introspection was tried.
+    /// The result of introspection, if it was tried.
     pub(super) asked: Option<&'f IntrospectionTrial>,
     pub(super) wanted: &'f Wanted,
     /// The sample's client, according to the server or to the token.
@@ -349,7 +349,7 @@ fn audiences(findings: Findings<'_>) -> String {
     format!("{}# audiences = [{values}]\n", comment("", prose))
 }
 
-/// A client of every Keycloak realm, which stands in its tokens beside their APIs.
+/// A client of every Keycloak realm, which its tokens name besides their APIs.
 const ACCOUNT: &str = "account";
 
 /// The most names in a list: enough to recognize something.

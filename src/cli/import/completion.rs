@@ -1,7 +1,7 @@
 //! Writes the rest of a gateway.toml that runs as it is: a listener, an API and an application.
 //!
-//! It decides which client is the application's. The rest comes from the operator, or is a
-//! placeholder that works.
+//! It decides which client belongs to the application. Everything else comes from the operator, or
+//! is a placeholder that works.
 
 use std::fmt::Write;
 

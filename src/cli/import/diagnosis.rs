@@ -282,7 +282,7 @@ fn refusal(
             })
         }
         Rejection::BadSignature => (!explained).then_some(Trouble::BadSignature),
-        // the finding about the time says it, whatever the signature
+        // the finding about the time explains it, whatever the signature
         Rejection::Expired { .. } | Rejection::NotYetValid { .. }
             if time(token, context.now).is_some() =>
         {
@@ -292,7 +292,7 @@ fn refusal(
         Rejection::TokenType(_) => {
             token.header("typ").map(|name| Trouble::Type { name: shown(name) })
         }
-        // the finding about the missing issuer says it
+        // the finding about the missing issuer explains it
         Rejection::InvalidClaim { name: "iss", .. } if !token.has("iss") => None,
         rejection => Some(Trouble::Refused(rejection)),
     }

@@ -1,6 +1,5 @@
-//! Finds the claims of a token that hold the client and the scopes.
-//!
-//! The type's own claim is used if it is there, or else the first of the usual ones.
+//! Finds the claims of a token that hold the client and the scopes. The type's own claim is used if
+//! it is present, or else the first of the usual ones.
 
 use serde_json::{Map, Value};
 

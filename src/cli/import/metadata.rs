@@ -1,8 +1,7 @@
 //! Reads the members of a discovery document that a key manager needs (OpenID Connect Discovery
 //! 1.0, RFC 8414).
 //!
-//! The document comes from outside. So each member is taken only in the form that gateway.toml
-//! accepts.
+//! The document comes from outside, so a member is only used in the form that gateway.toml accepts.
 
 use serde_json::{Map, Value};
 

@@ -97,7 +97,7 @@ impl SignedSample {
         token.wrong_type(&rules(kind))
     }
 
-    /// Returns the word with which a member names the kind, if it is a plain word.
+    /// Returns the value by which a member names the kind, if it is a plain word.
     pub(super) fn kind_word(&self, member: &str) -> Option<&str> {
         let is_plain = |word: &&str| {
             word.len() <= 64

@@ -1,6 +1,5 @@
-//! Shows words from outside in TOML: quoted, printable, and short if nobody copies them.
-//!
-//! A comment ends with its line, so no word from outside may contain a line break.
+//! Writes text from outside in TOML: quoted, printable, and short if people do not copy it. A
+//! comment ends with its line, so no such text may contain a line break.
 
 use std::fmt::Write;
 

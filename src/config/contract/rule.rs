@@ -21,9 +21,9 @@ pub(in crate::config) enum ValueKind {
     Flag,
     Integer,
     Number,
-    /// Such as `"5s"`; some keys accept `"none"`.
+    /// A duration such as `"5s"`; some keys accept `"none"`.
     Duration,
-    /// Such as `"64KiB"` or a number of bytes; some keys accept `"none"`.
+    /// A size such as `"64KiB"` or a number of bytes; some keys accept `"none"`.
     Size,
     Choice(&'static [&'static str]),
     Choices(&'static [&'static str]),

@@ -1,5 +1,5 @@
 //! Reads typed values from the tree. Errors are collected and reading goes on, so that all of them
-//! come at once.
+//! are reported at once.
 
 mod lists;
 mod names;

@@ -171,7 +171,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Returns a number or a word.
+    /// Returns a number or a string.
     pub(in crate::config) fn integer_or_text(
         &self,
         key: &str,
@@ -183,7 +183,7 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// Returns one of some words.
+    /// Returns one of some strings.
     pub(in crate::config) fn choice(
         &self,
         key: &str,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::config::reader::{Placed, Table};
 use crate::config::resolve::references::{self, References};
-use crate::config::resolve::whole::Whole;
+use crate::config::resolve::root_tables::RootTables;
 use crate::config::source::Sources;
 use crate::model::application::{
     Application, ApplicationAttributes, ApplicationName, ConsumerKey, InvalidApplication,
@@ -16,12 +16,12 @@ use crate::model::names::InvalidName;
 use crate::model::policy::{PolicyIndex, PolicyLevel};
 
 pub(super) fn applications(
-    whole: &Whole<'_>,
+    roots: &RootTables<'_>,
     sources: &Sources,
     references: &References,
     directory: &mut DirectoryBuilder,
 ) {
-    for table in whole.every("applications") {
+    for table in roots.every("applications") {
         let Some(application) = application(&table, sources, references) else { continue };
         if let Err(conflict) = directory.add(&application) {
             let message = conflict.to_string();

@@ -1,6 +1,6 @@
-//! Streams application files: one application a line, as JSON.
+//! Streams application files: one application per line, as JSON.
 //!
-//! A million lines take seconds and no more memory than the directory that they become. A bad line
+//! A million lines take seconds, and no more memory than the directory that they become. A bad line
 //! is reported with its number, and reading goes on.
 
 use std::borrow::Cow;

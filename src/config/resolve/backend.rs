@@ -31,8 +31,8 @@ const PING_INTERVAL: Duration = Duration::from_mins(5);
 
 const SLOW_START: Duration = Duration::from_secs(10);
 
-/// Whoever writes a file may name any backend; whoever uses the management API may not leave
-/// `foreign`.
+/// Reads a backend. A file may name any backend. The management API may only name one that
+/// `foreign` permits.
 pub(super) fn backend(
     table: &Table<'_>,
     sources: &Sources,

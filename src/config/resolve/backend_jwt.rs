@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderName;
 
 use crate::config::pem;
-use crate::config::resolve::whole::Whole;
+use crate::config::resolve::root_tables::RootTables;
 use crate::config::source::Sources;
 use crate::model::api::Api;
 use crate::model::backend_jwt::{AssertionEncoding, BackendJwt};
@@ -16,18 +16,18 @@ const ISSUER: &str = "wso2.org/products/am";
 const TTL: Duration = Duration::from_mins(15);
 
 pub(super) fn backend_jwt(
-    whole: &Whole<'_>,
+    roots: &RootTables<'_>,
     sources: &Sources,
     apis: &[Api],
 ) -> Option<BackendJwt> {
-    let table = whole.once("backend_jwt");
+    let table = roots.once("backend_jwt");
     let Some(table) = table else {
         for api in apis.iter().filter(|api| api.backend_jwt) {
             let message = format!(
                 "API {} {} has `backend_jwt = true`, but there is no [backend_jwt] with a key",
                 api.name, api.version
             );
-            whole.problems.error(
+            roots.problems.error(
                 sources.at(api.place),
                 message,
                 Some("write [backend_jwt] with `key = \"file\"`".to_owned()),

@@ -5,7 +5,7 @@ use http::HeaderName;
 use crate::config::contract::CONDITION_KINDS;
 use crate::config::reader::{Placed, Table};
 use crate::config::resolve::figures;
-use crate::model::policy::{AddressRange, Condition, Limits, Matcher};
+use crate::model::policy::{AddressRange, Condition, Matcher, PolicyLimits};
 use crate::model::token_handling::Pattern;
 
 /// Reads a condition. Returns `None` if a part of it cannot be read, because without that part it
@@ -13,7 +13,7 @@ use crate::model::token_handling::Pattern;
 pub(super) fn condition(table: &Table<'_>) -> Option<Condition> {
     let inverted = inverted(table);
     let limits = figures::limits(table);
-    if limits == Limits::default() && !figures::are_written(table) {
+    if limits == PolicyLimits::default() && !figures::are_written(table) {
         let hint = Some("write `requests` and `per` beside the condition".to_owned());
         table.problems().error(table.at(), "the condition has no limit".to_owned(), hint);
     }

@@ -3,12 +3,12 @@
 use crate::config::contract::DENY_TYPES;
 use crate::config::reader::{Placed, Table};
 use crate::config::resolve::condition;
-use crate::config::resolve::whole::Whole;
+use crate::config::resolve::root_tables::RootTables;
 use crate::config::source::Sources;
 use crate::model::policy::{DenyCondition, DenyTarget};
 
-pub(super) fn deny_conditions(whole: &Whole<'_>, sources: &Sources) -> Vec<DenyCondition> {
-    let all = whole.every("deny_conditions");
+pub(super) fn deny_conditions(roots: &RootTables<'_>, sources: &Sources) -> Vec<DenyCondition> {
+    let all = roots.every("deny_conditions");
     all.iter().filter_map(|table| deny_condition(table, sources)).collect()
 }
 

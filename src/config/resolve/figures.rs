@@ -7,15 +7,15 @@ use crate::config::reader::Table;
 use crate::config::units;
 use crate::model::gateway::ByteLimit;
 use crate::model::policy::{
-    Burst, LONGEST_WINDOW, Limits, MOST_REQUESTS, MOST_UNITS, Quota, QuotaUnit, SHORTEST_WINDOW,
-    Window,
+    Burst, LONGEST_WINDOW, MOST_REQUESTS, MOST_UNITS, PolicyLimits, Quota, QuotaUnit,
+    SHORTEST_WINDOW, Window,
 };
 
 /// Quotas in one policy: each is looked at on each request.
 const MOST_QUOTAS: usize = 8;
 
 /// The figures of a policy or of a condition.
-pub(super) fn limits(table: &Table<'_>) -> Limits {
+pub(super) fn limits(table: &Table<'_>) -> PolicyLimits {
     let mut quotas = quotas(table);
     for more in table.tables("quotas") {
         let found = self::quotas(&more);
@@ -29,7 +29,7 @@ pub(super) fn limits(table: &Table<'_>) -> Limits {
         table.error("quotas", message, None);
         quotas.truncate(MOST_QUOTAS);
     }
-    Limits { quotas, burst: burst(table) }
+    PolicyLimits { quotas, burst: burst(table) }
 }
 
 /// Tells whether a figure is written, valid or not.

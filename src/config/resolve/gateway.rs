@@ -7,14 +7,14 @@ use std::time::Duration;
 use crate::config::problems::{At, Problems};
 use crate::config::reader::{Placed, Table};
 use crate::config::resolve::proxies;
+use crate::config::resolve::root_tables::RootTables;
 use crate::config::resolve::secret::secret_key;
-use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::gateway::{Gateway, Workers};
 use crate::model::proxies::TrustedProxies;
 
-pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
-    let table = whole.once("gateway");
+pub(super) fn gateway(roots: &RootTables<'_>, sources: &Sources) -> Gateway {
+    let table = roots.once("gateway");
     let Some(table) = table else {
         return Gateway {
             name: host_name(),
@@ -22,7 +22,7 @@ pub(super) fn gateway(whole: &Whole<'_>, sources: &Sources) -> Gateway {
                 sources,
                 "state",
                 At::Span { file: 0, span: 0..0 },
-                whole.problems,
+                roots.problems,
             ),
             workers: Workers::Auto,
             token_cache_bytes: TOKEN_CACHE_BYTES,
@@ -69,12 +69,12 @@ fn state_dir(sources: &Sources, written: &str, at: At, problems: &Problems) -> P
     /// The longest name of a socket in the folder.
     const SOCKET: usize = "/portcullis-4294967295.sock".len();
     let path = sources.resolve(written);
-    let whole = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
-    let length = whole.as_os_str().len();
+    let roots = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+    let length = roots.as_os_str().len();
     if length.saturating_add(SOCKET) > MOST {
         let message = format!(
             "the path of `state_dir` has {length} bytes, which is too long for a socket in it: {}",
-            whole.display()
+            roots.display()
         );
         let hint = format!("choose a path of at most {} bytes", MOST - SOCKET);
         problems.warning(at, message, Some(hint));

@@ -4,12 +4,12 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::config::reader::Table;
-use crate::config::resolve::whole::Whole;
-use crate::model::gateway::{ByteLimit, Limits};
+use crate::config::resolve::root_tables::RootTables;
+use crate::model::gateway::{ByteLimit, ClientLimits};
 use crate::model::rate::Rate;
 
-pub(super) fn limits(whole: &Whole<'_>) -> Limits {
-    let mut limits = Limits {
+pub(super) fn limits(roots: &RootTables<'_>) -> ClientLimits {
+    let mut limits = ClientLimits {
         header_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_mins(1),
         max_header_bytes: 32 * 1024,
@@ -22,7 +22,7 @@ pub(super) fn limits(whole: &Whole<'_>) -> Limits {
         max_streams: 100,
         max_loop_delay: Some(Duration::from_secs(1)),
     };
-    let Some(table) = whole.once("limits") else { return limits };
+    let Some(table) = roots.once("limits") else { return limits };
     let bytes = |key, range, default: usize| {
         usize::try_from(table.bytes(key, range, default as u64)).unwrap_or(default)
     };

@@ -3,18 +3,18 @@
 use crate::config::pem;
 use crate::config::reader::Table;
 use crate::config::resolve::address::address;
+use crate::config::resolve::root_tables::RootTables;
 use crate::config::resolve::unique::Unique;
-use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::gateway::{
     ClientAuth, Listener, ListenerTls, NamedPair, Protocols, ProxyProtocol,
 };
 
-pub(super) fn listeners(whole: &Whole<'_>, sources: &Sources) -> Vec<Listener> {
+pub(super) fn listeners(roots: &RootTables<'_>, sources: &Sources) -> Vec<Listener> {
     let mut names = Unique::default();
     let mut addresses = Unique::default();
     let mut listeners = Vec::new();
-    for table in whole.every("listeners") {
+    for table in roots.every("listeners") {
         let tls_written = table.has("tls");
         let tls = table.table("tls").and_then(|tls| listener_tls(&tls, sources));
         let (name, address) = (table.needed("name"), address(&table, "address", None));

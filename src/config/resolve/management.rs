@@ -7,9 +7,9 @@ use crate::config::pem;
 use crate::config::reader::Table;
 use crate::config::resolve::address::address;
 use crate::config::resolve::proxies::networks;
+use crate::config::resolve::root_tables::RootTables;
 use crate::config::resolve::secret::secret;
 use crate::config::resolve::unique::Unique;
-use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::gateway::{
     ManagementSettings, ManagementTokens, ManagementUser, PortalSettings, UserRole,
@@ -18,19 +18,19 @@ use crate::model::key_manager::{Fetch, KeyManager};
 use crate::model::network::NetworkRule;
 
 /// Returns the networks that addresses of the management API may lead to.
-pub(super) fn foreign_networks(whole: &Whole<'_>) -> NetworkRule {
-    // a second table is reported where the listener is read
-    let table = whole.roots.iter().find_map(|root| root.table("management"));
+pub(super) fn foreign_networks(roots: &RootTables<'_>) -> NetworkRule {
+    // a second table is reported by the code that reads the listener
+    let table = roots.tables.iter().find_map(|root| root.table("management"));
     let allowed = table.map(|table| networks(&table, "allowed_networks"));
     NetworkRule::new(allowed.unwrap_or_default())
 }
 
 pub(super) fn management(
-    whole: &Whole<'_>,
+    roots: &RootTables<'_>,
     sources: &Sources,
     calls: Arc<Fetch>,
 ) -> Option<ManagementSettings> {
-    let table = whole.once("management")?;
+    let table = roots.once("management")?;
     let default = SocketAddr::from(([127, 0, 0, 1], 9443));
     let address = address(&table, "address", Some(default))?;
     let tls = match table.table("tls") {
@@ -54,9 +54,9 @@ pub(super) fn management(
     })
 }
 
-pub(super) fn portal(whole: &Whole<'_>) -> PortalSettings {
+pub(super) fn portal(roots: &RootTables<'_>) -> PortalSettings {
     let default = PortalSettings::default();
-    let Some(table) = whole.once("portal") else { return default };
+    let Some(table) = roots.once("portal") else { return default };
     PortalSettings {
         self_signup: table.flag("self_signup", default.self_signup),
         terms: table.text("terms").map(|terms| terms.value.to_owned()).unwrap_or_default(),
@@ -77,8 +77,8 @@ fn tokens(table: &Table<'_>) -> Option<ManagementTokens> {
 }
 
 /// Refuses a `token_key_manager` that judges no token, since no caller could sign in by it.
-pub(super) fn check_token_key_manager(whole: &Whole<'_>, key_managers: &[KeyManager]) {
-    let Some(table) = whole.once("management") else { return };
+pub(super) fn check_token_key_manager(roots: &RootTables<'_>, key_managers: &[KeyManager]) {
+    let Some(table) = roots.once("management") else { return };
     let Some(name) = table.text("token_key_manager") else { return };
     let found = key_managers.iter().find(|own| own.name.as_str() == name.value);
     if found.is_some_and(|key_manager| key_manager.enabled) {

@@ -25,6 +25,7 @@ mod proxies;
 mod redis;
 mod references;
 mod revocation;
+mod root_tables;
 mod secret;
 mod shared_counters;
 mod store;
@@ -34,7 +35,6 @@ mod traces;
 mod unique;
 mod unlikely;
 mod unlikely_limits;
-mod whole;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -45,9 +45,9 @@ use crate::config::problems::Problems;
 use crate::config::reader::Table;
 use crate::config::resolve::key_manager::DeclaredKeyManagers;
 use crate::config::resolve::references::References;
+use crate::config::resolve::root_tables::RootTables;
 use crate::config::resolve::unlikely::Nouns;
 use crate::config::resolve::unlikely_limits::LimitNouns;
-use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::config::stored::{StoredApplication, StoredApplications};
 use crate::model::Model;
@@ -83,32 +83,32 @@ impl ApplicationNames {
 /// Reads the place of the store, before its content can be read. There is no store if nobody can
 /// sign in, since nobody could change anything.
 pub(super) fn store_settings(sources: &Sources, problems: &Problems) -> Option<StoreSettings> {
-    let whole = whole(sources, problems);
-    let management = management::management(&whole, sources, Arc::default());
-    let settings = store::store(&whole, sources, &gateway::gateway(&whole, sources).state_dir);
+    let roots = root_tables(sources, problems);
+    let management = management::management(&roots, sources, Arc::default());
+    let settings = store::store(&roots, sources, &gateway::gateway(&roots, sources).state_dir);
     let usable = management.is_some_and(|own| own.somebody_may_sign_in())
         && settings.location != StoreLocation::None;
     usable.then_some(settings)
 }
 
-/// Says where the state of a gateway is, whatever else is wrong with the files.
+/// Returns the state folder of a gateway, whatever else is wrong with the files.
 pub(super) fn state_dir(sources: &Sources, problems: &Problems) -> PathBuf {
-    gateway::gateway(&whole(sources, problems), sources).state_dir
+    gateway::gateway(&root_tables(sources, problems), sources).state_dir
 }
 
-fn checked<'s>(sources: &'s Sources, problems: &'s Problems) -> Whole<'s> {
-    let whole = whole(sources, problems);
-    whole.refuse_nested_includes();
+fn checked<'s>(sources: &'s Sources, problems: &'s Problems) -> RootTables<'s> {
+    let roots = root_tables(sources, problems);
+    roots.refuse_nested_includes();
     object_ids::check(sources, problems);
-    whole
+    roots
 }
 
-fn whole<'s>(sources: &'s Sources, problems: &'s Problems) -> Whole<'s> {
-    let roots = sources
+fn root_tables<'s>(sources: &'s Sources, problems: &'s Problems) -> RootTables<'s> {
+    let tables = sources
         .tables()
         .map(|(file, members)| Table::root(file, members, &ROOT, problems))
         .collect();
-    Whole { roots, problems }
+    RootTables { tables, problems }
 }
 
 /// Makes the model of everything that could be read. It may be used if no errors were reported.
@@ -119,18 +119,18 @@ pub(super) fn model(
     left_out: &LeftOut,
     applications: StoredApplications<'_>,
 ) -> ResolvedModel {
-    let whole = checked(sources, problems);
-    let networks = management::foreign_networks(&whole);
+    let roots = checked(sources, problems);
+    let networks = management::foreign_networks(&roots);
     let mut references = References {
         left_out: left_out.clone(),
         foreign: networks.clone(),
-        ..References::new(identities, throttling::policies(&whole, sources, identities))
+        ..References::new(identities, throttling::policies(&roots, sources, identities))
     };
     let DeclaredKeyManagers { key_managers, templates, fetch } =
-        key_manager::key_managers(&whole, sources, &mut references, &networks);
+        key_manager::key_managers(&roots, sources, &mut references, &networks);
     let calls = Arc::new(Fetch { networks: Some(networks), ..fetch });
-    let apis = api::apis(&whole, sources, &mut references);
-    let (directory, files) = directory(&whole, sources, &references, applications);
+    let apis = api::apis(&roots, sources, &mut references);
+    let (directory, files) = directory(&roots, sources, &references, applications);
     organizations::warn_of_shared_keys(&templates, &key_managers, &directory, &files, problems);
     Nouns {
         key_managers: &key_managers,
@@ -141,41 +141,41 @@ pub(super) fn model(
     }
     .warn(problems);
     let throttling = Throttling {
-        deny: deny::deny_conditions(&whole, sources),
-        ..throttling::throttling(&whole, &references, sources)
+        deny: deny::deny_conditions(&roots, sources),
+        ..throttling::throttling(&roots, &references, sources)
     };
     let throttling = Throttling { policies: references.policies.clone(), ..throttling };
     LimitNouns { throttling: &throttling, apis: &apis, directory: &directory, files: &files }
         .warn(problems);
-    let listeners = listeners::listeners(&whole, sources);
-    management::check_token_key_manager(&whole, &key_managers);
-    let gateway = gateway::gateway(&whole, sources);
+    let listeners = listeners::listeners(&roots, sources);
+    management::check_token_key_manager(&roots, &key_managers);
+    let gateway = gateway::gateway(&roots, sources);
     let model = Model {
         quarantined: Vec::new(),
         files,
-        store: store::store(&whole, sources, &gateway.state_dir),
+        store: store::store(&roots, sources, &gateway.state_dir),
         gateway,
         listeners,
-        limits: limits::limits(&whole),
-        management: management::management(&whole, sources, calls),
-        portal: management::portal(&whole),
-        revocation_notices: revocation::notices(&whole),
-        revocation_channel: revocation::channel(&whole, sources),
-        backend_jwt: backend_jwt::backend_jwt(&whole, sources, &apis),
+        limits: limits::limits(&roots),
+        management: management::management(&roots, sources, calls),
+        portal: management::portal(&roots),
+        revocation_notices: revocation::notices(&roots),
+        revocation_channel: revocation::channel(&roots, sources),
+        backend_jwt: backend_jwt::backend_jwt(&roots, sources, &apis),
         key_managers,
         templates,
         apis,
         directory,
         throttling,
-        errors: telemetry::errors(&whole),
-        telemetry: telemetry::telemetry(&whole, sources),
+        errors: telemetry::errors(&roots),
+        telemetry: telemetry::telemetry(&roots, sources),
     };
     ResolvedModel { model, names: ApplicationNames(references) }
 }
 
 /// Reads the applications of tables, of application files and of the store, in this order.
 fn directory(
-    whole: &Whole<'_>,
+    roots: &RootTables<'_>,
     sources: &Sources,
     references: &References,
     applications: StoredApplications<'_>,
@@ -185,10 +185,10 @@ fn directory(
         StoredApplications::Each(stored) => Some(stored),
         StoredApplications::None => None,
     };
-    let (problems, mut files) = (whole.problems, sources.files());
+    let (problems, mut files) = (roots.problems, sources.files());
     let mut builder = DirectoryBuilder::default();
-    application::applications(whole, sources, references, &mut builder);
-    let named = whole.application_files();
+    application::applications(roots, sources, references, &mut builder);
+    let named = roots.application_files();
     application_files::stream(&named, sources, references, &mut builder, &mut files, problems);
     if let Some(stored) = stored {
         application_files::stored(stored, sources, references, &mut builder, problems);

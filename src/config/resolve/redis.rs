@@ -69,7 +69,7 @@ pub(super) fn servers(address: &str) -> Option<RedisServers> {
     Some(RedisServers { layout, seeds, login: RedisLogin { tls, username, password, database } })
 }
 
-/// Reads `ca` and `client_certificate` beside an address, and warns of a password in the clear.
+/// Reads `ca` and `client_certificate` beside an address, and warns of a password in plain text.
 pub(super) fn trust(
     table: &Table<'_>,
     key: &str,

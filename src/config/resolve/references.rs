@@ -109,7 +109,7 @@ pub(super) fn named_policy(
     found
 }
 
-/// The words for a policy that does not exist.
+/// Returns the message for a policy that does not exist.
 pub(super) fn no_such_policy(
     name: &str,
     level: PolicyLevel,

@@ -1,18 +1,18 @@
 //! Reads `[revocation]`: the notices of WSO2 Identity Server, and the channel between gateways.
 
 use crate::config::resolve::redis;
+use crate::config::resolve::root_tables::RootTables;
 use crate::config::resolve::secret::secret;
-use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::redis::{RedisLayout, RedisServer};
 use crate::model::secret::Secret;
 
-pub(super) fn notices(whole: &Whole<'_>) -> bool {
-    whole.once("revocation").is_none_or(|table| table.flag("notify", true))
+pub(super) fn notices(roots: &RootTables<'_>) -> bool {
+    roots.once("revocation").is_none_or(|table| table.flag("notify", true))
 }
 
-pub(super) fn channel(whole: &Whole<'_>, sources: &Sources) -> Option<RedisServer> {
-    let table = whole.once("revocation")?;
+pub(super) fn channel(roots: &RootTables<'_>, sources: &Sources) -> Option<RedisServer> {
+    let table = roots.once("revocation")?;
     let address = if table.has("channel") {
         secret(&table, "channel", sources)?
     } else {

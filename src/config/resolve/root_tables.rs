@@ -4,16 +4,16 @@ use crate::config::problems::Problems;
 use crate::config::reader::{Placed, Table};
 
 /// The top tables of all files.
-pub(super) struct Whole<'a> {
-    pub(super) roots: Vec<Table<'a>>,
+pub(super) struct RootTables<'a> {
+    pub(super) tables: Vec<Table<'a>>,
     pub(super) problems: &'a Problems,
 }
 
-impl<'a> Whole<'a> {
+impl<'a> RootTables<'a> {
     /// Returns a table that may stand in one file only.
     pub(super) fn once(&self, key: &str) -> Option<Table<'a>> {
         let mut found: Option<Table<'a>> = None;
-        for root in &self.roots {
+        for root in &self.tables {
             let Some(table) = root.table(key) else { continue };
             match &found {
                 None => found = Some(table),
@@ -30,15 +30,15 @@ impl<'a> Whole<'a> {
 
     /// Returns the tables of a list, over all files.
     pub(super) fn every(&self, key: &str) -> Vec<Table<'a>> {
-        self.roots.iter().flat_map(|root| root.tables(key)).collect()
+        self.tables.iter().flat_map(|root| root.tables(key)).collect()
     }
 
     pub(super) fn application_files(&self) -> Vec<Placed<&'a str>> {
-        self.roots.iter().filter_map(|root| root.texts("application_files")).flatten().collect()
+        self.tables.iter().filter_map(|root| root.texts("application_files")).flatten().collect()
     }
 
     pub(super) fn refuse_nested_includes(&self) {
-        for (position, root) in self.roots.iter().enumerate() {
+        for (position, root) in self.tables.iter().enumerate() {
             if position == 0 {
                 // reading it reports a value of a wrong type
                 let _ = root.texts("include");

@@ -12,10 +12,10 @@ use crate::model::throttling::{CounterMode, OnCounterFailure, SharedCounting};
 /// Comparing more often costs the servers more than it tells.
 const LEAST_INTERVAL: Duration = Duration::from_millis(10);
 
-/// Comparing more seldom lets each gateway grant the quota by itself.
+/// Comparing less often would let each gateway grant the quota by itself.
 const LONGEST_INTERVAL: Duration = Duration::from_mins(1);
 
-/// The time between two comparisons, unless the operator says otherwise.
+/// The default time between two comparisons.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Keys that mean nothing where each gateway counts alone.

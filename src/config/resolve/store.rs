@@ -8,8 +8,8 @@ use url::{Host, Url};
 
 use crate::config::pem;
 use crate::config::reader::{Placed, Table};
+use crate::config::resolve::root_tables::RootTables;
 use crate::config::resolve::secret::{secret, secret_key, secret_keys};
-use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::store::{PostgresServer, PostgresTls, StoreLocation, StoreSettings};
 
@@ -23,9 +23,9 @@ const POLL_INTERVALS: std::ops::RangeInclusive<Duration> =
 /// The database in `state_dir` that is made when no other is written.
 const FILE: &str = "portcullis.db";
 
-pub(super) fn store(whole: &Whole<'_>, sources: &Sources, state_dir: &Path) -> StoreSettings {
+pub(super) fn store(roots: &RootTables<'_>, sources: &Sources, state_dir: &Path) -> StoreSettings {
     let own_file = || StoreLocation::Sqlite(state_dir.join(FILE));
-    let Some(table) = whole.once("store") else {
+    let Some(table) = roots.once("store") else {
         return StoreSettings {
             location: own_file(),
             state_dir: state_dir.to_owned(),

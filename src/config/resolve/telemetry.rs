@@ -1,15 +1,15 @@
 //! Reads `[telemetry]` and `[errors]`.
 
 use crate::config::reader::Table;
+use crate::config::resolve::root_tables::RootTables;
 use crate::config::resolve::traces;
-use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::gateway::{
     AccessLogSettings, AccessLogTarget, ErrorFormat, Log, LogFormat, LogLevel, Telemetry,
 };
 
-pub(super) fn telemetry(whole: &Whole<'_>, sources: &Sources) -> Telemetry {
-    let table = whole.once("telemetry");
+pub(super) fn telemetry(roots: &RootTables<'_>, sources: &Sources) -> Telemetry {
+    let table = roots.once("telemetry");
     let log = table.as_ref().and_then(|table| table.table("log"));
     let log = Log {
         level: log.as_ref().map_or(LogLevel::Info, level),
@@ -60,8 +60,8 @@ fn format(table: &Table<'_>) -> LogFormat {
     }
 }
 
-pub(super) fn errors(whole: &Whole<'_>) -> ErrorFormat {
-    let table = whole.once("errors");
+pub(super) fn errors(roots: &RootTables<'_>) -> ErrorFormat {
+    let table = roots.once("errors");
     match table.and_then(|table| table.choice("format", &["wso2", "problem"])) {
         Some("problem") => ErrorFormat::Problem,
         _ => ErrorFormat::Wso2,

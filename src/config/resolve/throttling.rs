@@ -5,18 +5,18 @@ use http::HeaderName;
 use crate::config::contract::POLICY_LEVELS;
 use crate::config::reader::{Placed, Table, nearest};
 use crate::config::resolve::references::{self, References};
+use crate::config::resolve::root_tables::RootTables;
 use crate::config::resolve::unique::Unique;
-use crate::config::resolve::whole::Whole;
 use crate::config::resolve::{condition, figures, shared_counters};
 use crate::config::source::Sources;
 use crate::model::identity::Identities;
 use crate::model::names::MAX_NAME_BYTES;
 use crate::model::policy::{
-    ExcessRule, InvalidTemplate, KeyTemplate, Limits, Policies, Policy, PolicyIndex, PolicyLevel,
-    QuotaUnit, Throttling, UNLIMITED, VARIABLES, built_in,
+    ExcessRule, InvalidKeyTemplate, KeyTemplate, Policies, Policy, PolicyIndex, PolicyLevel,
+    PolicyLimits, QuotaUnit, Throttling, UNLIMITED, VARIABLES, built_in,
 };
 
-/// Counters that exist at a time, unless the operator says otherwise: 192 MiB at most.
+/// The default number of counters: 192 MiB at most.
 const DEFAULT_COUNTERS: i64 = 1_000_000;
 
 /// A hundred million counters take 19 GiB.
@@ -24,11 +24,11 @@ const MOST_COUNTERS: i64 = 100_000_000;
 
 /// Reads `[throttling]`, without the deny conditions, which refer to APIs and applications.
 pub(super) fn throttling(
-    whole: &Whole<'_>,
+    roots: &RootTables<'_>,
     references: &References,
     sources: &Sources,
 ) -> Throttling {
-    let table = whole.once("throttling");
+    let table = roots.once("throttling");
     let most = table.as_ref().map_or(DEFAULT_COUNTERS, |table| {
         table.integer("max_counters", 1..=MOST_COUNTERS, DEFAULT_COUNTERS)
     });
@@ -50,13 +50,17 @@ pub(super) fn throttling(
 }
 
 /// The built-in policies, and those that are written.
-pub(super) fn policies(whole: &Whole<'_>, sources: &Sources, identities: &Identities) -> Policies {
+pub(super) fn policies(
+    roots: &RootTables<'_>,
+    sources: &Sources,
+    identities: &Identities,
+) -> Policies {
     let mut policies = Policies::default();
     for policy in built_in() {
         policies.add(policy, identities);
     }
     let mut names = Unique::default();
-    for table in whole.every("throttling_policies") {
+    for table in roots.every("throttling_policies") {
         let Some((name, policy)) = policy(&table, sources) else { continue };
         let unique = format!("{} {}", policy.level.as_str(), policy.name);
         if !names.claim(&unique, &name.at, "throttling policy", table.problems()) {
@@ -85,7 +89,7 @@ fn policy<'t>(table: &Table<'t>, sources: &Sources) -> Option<(Placed<&'t str>, 
     policy.sync_interval = shared_counters::interval(table);
     policy.place = Some(sources.place(&table.at()));
     refuse_keys_of_other_levels(table, level);
-    if policy.limits == Limits::default() && !figures::are_written(table) {
+    if policy.limits == PolicyLimits::default() && !figures::are_written(table) {
         let hint = Some("write `requests` and `per`, or a `burst`".to_owned());
         let message = format!("throttling policy {:?} has no limit", name.value);
         table.problems().error(table.at(), message, hint);
@@ -130,7 +134,8 @@ fn excess(table: &Table<'_>) -> ExcessRule {
 }
 
 fn events_header(table: &Table<'_>, policy: &Policy) -> Option<HeaderName> {
-    let of_events = |limits: &Limits| limits.quotas.iter().any(|q| q.unit == QuotaUnit::Events);
+    let of_events =
+        |limits: &PolicyLimits| limits.quotas.iter().any(|q| q.unit == QuotaUnit::Events);
     let counts_events = policy.every_limits().any(of_events);
     let Some(text) = table.wanted("events_header") else {
         if counts_events {
@@ -160,7 +165,7 @@ fn key(table: &Table<'_>, level: PolicyLevel) -> Option<KeyTemplate> {
         Ok(key) => Some(key),
         Err(error) => {
             let hint = match &error {
-                InvalidTemplate::Variable(name) => nearest(name, VARIABLES.into_iter())
+                InvalidKeyTemplate::Variable(name) => nearest(name, VARIABLES.into_iter())
                     .map(|near| format!("did you mean \"${near}\"?")),
                 _ => None,
             };

@@ -1,4 +1,4 @@
-//! Throttling that can be used and is probably not meant: warnings, never errors.
+//! Throttling that is valid and probably not meant: warnings, never errors.
 
 use std::collections::HashSet;
 
@@ -8,8 +8,8 @@ use crate::model::api::Api;
 use crate::model::directory::Directory;
 use crate::model::names::ApplicationSlot;
 use crate::model::policy::{
-    AddressRange, Burst, Condition, DenyCondition, DenyTarget, Limits, Policy, PolicyIndex,
-    PolicyLevel, Quota, QuotaUnit, Throttling, Window,
+    AddressRange, Burst, Condition, DenyCondition, DenyTarget, Policy, PolicyIndex, PolicyLevel,
+    PolicyLimits, Quota, QuotaUnit, Throttling, Window,
 };
 use crate::model::provenance::{Provenance, SourceFiles};
 
@@ -63,7 +63,7 @@ impl LimitNouns<'_> {
     fn contradictions(
         &self,
         policy: &Policy,
-        limits: &Limits,
+        limits: &PolicyLimits,
         place: Provenance,
         problems: &Problems,
     ) {

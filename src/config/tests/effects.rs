@@ -22,8 +22,8 @@ const IDS: &[&str] = &[
     "throttling_policies.id",
 ];
 
-/// Keys that change the model and nothing else: application developers and operators read them in
-/// the file. The gateway does not use them, and the contract and the manual say so of each.
+/// Keys that change only the model. Application developers and operators read them in the file, and
+/// the gateway does not use them. The contract and the manual say so for each.
 const FOR_PEOPLE: &[&str] = &[
     "key_managers.display_name",
     "key_managers.description",

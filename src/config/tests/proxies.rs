@@ -1,4 +1,4 @@
-//! Trusted proxies and removed headers: written, left out, and wrong.
+//! Trusted proxies and removed headers: written, omitted, and wrong.
 
 use super::*;
 use crate::model::proxies::{CertificateFormat, ForwardedHeader, ForwardedHeaders};

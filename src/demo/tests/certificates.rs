@@ -59,8 +59,8 @@ fn somebody_elses_authority_is_left_alone() {
     assert!(!folder.path().join("gateway.key").exists());
 }
 
-/// A TLS handshake in memory with the pair of `certs`, for each name, trusting the authority beside
-/// it alone.
+/// Makes a TLS handshake in memory with the pair of `certs`, for each name. It trusts only the
+/// authority beside them.
 fn handshake(certs: &std::path::Path) {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut roots = rustls::RootCertStore::empty();

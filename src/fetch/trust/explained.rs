@@ -1,4 +1,5 @@
-//! Says in words why a TLS handshake failed: the library's own texts name its types.
+//! Puts the cause of a failed TLS handshake into words, because the library's own messages name its
+//! types.
 
 use std::io;
 

@@ -1,11 +1,11 @@
-//! Checks server certificates, and takes one more kind than the library: a certificate that itself
-//! stands in `ca`.
+//! Checks server certificates, and accepts one more kind than the library: a certificate that
+//! itself stands in `ca`.
 //!
-//! `openssl req -x509` marks what it makes as an authority, and a server that shows such a
-//! certificate as its own is refused by the library (RFC 5280 section 4.2.1.9). If exactly that
-//! certificate, byte for byte, is in `ca`, the operator has named the server itself. Then its
-//! dates, its name and its purpose are checked here, and the handshake proves, as always, that the
-//! server holds its key. Everything else is the library's to judge.
+//! `openssl req -x509` marks its certificates as authorities, and the library refuses a server that
+//! shows such a certificate as its own (RFC 5280 section 4.2.1.9). If exactly that certificate,
+//! byte for byte, is in `ca`, the operator has named the server itself. Then its dates, its name
+//! and its purpose are checked here, and the handshake proves, as always, that the server holds its
+//! key. The library judges everything else.
 
 use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;

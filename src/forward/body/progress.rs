@@ -51,7 +51,7 @@ impl RequestProgress {
         })
     }
 
-    /// Bytes of the body that came from the client.
+    /// Returns the bytes of the body that came from the client.
     pub fn received(&self) -> u64 {
         self.received.get()
     }

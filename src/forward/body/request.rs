@@ -24,7 +24,8 @@ use crate::snapshot::local::LocalApi;
 #[derive(Debug)]
 pub struct RequestBody {
     source: BodySource,
-    /// Sent before the source, the last one first: pieces of a body that is sent again.
+    /// Pieces of a body that is sent again. They precede the source, and the last one is sent
+    /// first.
     ahead: Vec<Piece>,
     progress: Rc<RequestProgress>,
 }

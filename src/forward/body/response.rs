@@ -17,8 +17,8 @@ use crate::forward::headers::strip_trailers;
 use crate::forward::in_flight::InFlightRequest;
 use crate::forward::pool::lease::Lease;
 
-/// The backend's body as the client's connection reads it. At its end the connection goes back to
-/// the pool.
+/// The backend's body as the client's connection reads it. At its end the connection returns to the
+/// pool.
 #[derive(Debug)]
 pub struct ResponseBody {
     incoming: Incoming,
@@ -54,7 +54,7 @@ impl ResponseBody {
         body
     }
 
-    /// The connection behind a switch belongs to whoever takes the upgrade.
+    /// Makes it for a switch. Its connection belongs to the upgrade.
     pub(in crate::forward) fn upgrading(
         incoming: Incoming,
         lease: Lease,
@@ -147,7 +147,7 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        // behind trailers the library's body does not say so
+        // after trailers the library's body does not report its end
         self.lease.is_none() || self.incoming.is_end_stream()
     }
 

@@ -16,7 +16,7 @@ impl Wake for Count {
     }
 }
 
-/// A connection that does as many turns as it is told, and can be woken from outside.
+/// A connection that does a given number of turns, and can be woken from outside.
 #[derive(Default)]
 struct Script {
     turns: Cell<usize>,

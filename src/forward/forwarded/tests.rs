@@ -245,7 +245,7 @@ fn the_standard_header_tells_protocol_and_host() {
         ("for=1.1.1.1, for=10.0.0.2;proto=http;host=b", "https", "bank.example:8243"),
         // the client wrote the entries before
         ("for=6.6.6.6;proto=http;host=evil, for=1.1.1.1", "https", "bank.example:8243"),
-        // without an address, or with a hidden one, it is the peer's word all the same
+        // without an address, or with a hidden one, it is still the peer's own element
         ("proto=http;host=shop.example", "http", "shop.example"),
         ("for=_hidden;proto=http, for=10.0.0.2", "http", "bank.example:8243"),
         ("for=1.1.1.1;proto=http;proto=https", "https", "bank.example:8243"),
@@ -321,14 +321,14 @@ proptest! {
         }
     }
 
-    /// Whatever a client prepends, behind a trusted proxy that appends it stays itself.
+    /// Behind a trusted proxy that appends it, a client stays itself, whatever it prepends.
     #[test]
     fn a_client_cannot_hide_behind_nonsense(claim in "\\PC{0,60}") {
         let chain = format!("{claim}, 203.0.113.9, 10.0.0.2");
         prop_assert_eq!(read("10.0.0.1", &[("x-forwarded-for", &chain)]).client().to_string(), "203.0.113.9");
     }
 
-    /// However many addresses it prepends.
+    /// The same holds for any number of prepended addresses.
     #[test]
     fn a_client_cannot_choose_its_address(claims in prop::collection::vec(any::<IpAddr>(), 0..20)) {
         let mut chain: Vec<String> = claims.iter().map(ToString::to_string).collect();

@@ -1,4 +1,4 @@
-//! Which framings pass, which are put right, and which are refused.
+//! Framings that pass, that are corrected, and that are refused.
 
 use super::*;
 

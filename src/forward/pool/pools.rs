@@ -27,7 +27,7 @@ use crate::telemetry::WorkerCounters;
 /// that the backend is just closing.
 const KEEP_IDLE: Duration = Duration::from_secs(4);
 
-/// HTTP/2 servers say goodbye before they close.
+/// HTTP/2 servers send a GOAWAY before they close.
 const KEEP_IDLE_HTTP2: Duration = Duration::from_mins(1);
 
 /// Backends close idle connections after whole seconds; one that was used within this time is not
@@ -57,8 +57,8 @@ struct SlotPool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConnectionPurpose {
     Exchange,
-    /// A new connection for itself alone: of HTTP/1.1, and of HTTP/2 where the target speaks
-    /// nothing else. Long streams would keep the places and the window of a shared one.
+    /// A new connection for itself alone: of HTTP/1.1, or of HTTP/2 if the target speaks nothing
+    /// else. Long streams would hold the places and the window of a shared one.
     Upgrade,
 }
 

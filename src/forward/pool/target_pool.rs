@@ -16,8 +16,9 @@ use crate::forward::pool::shared::SharedConnection;
 use crate::model::backend::Http2;
 use crate::telemetry::WorkerCounters;
 
-/// HTTP/2 connections that one worker opens to one target; beyond, requests wait for a stream. More
-/// only for a backend that allows so few streams that [`MOST_STREAMS`] would not fit.
+/// The most HTTP/2 connections that one worker opens to one target; beyond, requests wait for a
+/// stream. There are more only for a backend that allows so few streams that [`MOST_STREAMS`] would
+/// not fit.
 const MOST_SHARED: usize = 8;
 
 /// The open connections to one target.
@@ -144,7 +145,7 @@ impl Pool {
         let least =
             usable().filter(|shared| shared.has_room()).min_by_key(|shared| shared.streams.get());
         let Some(least) = least else {
-            // one that has not said how many streams it takes will do so at once
+            // a connection without an announced number of streams will announce it at once
             let unsettled = usable().any(|shared| !shared.connection.is_settled());
             let capacity = usable().map(|shared| shared.connection.capacity()).min().unwrap_or(1);
             let most = MOST_STREAMS.checked_div(capacity).unwrap_or(MOST_SHARED).max(MOST_SHARED);

@@ -85,7 +85,7 @@ async fn three_looks_in_a_row_and_then_the_rate_holds() {
     assert_eq!(found.refetch(RefetchCause::UnknownKey).await, Refetched::Unchanged);
     assert_eq!(server.asked(), 4);
     for _ in 0..10 {
-        // told at once, with the time after which to come again
+        // answered at once, with the time after which to come again
         assert_eq!(found.refetch(RefetchCause::UnknownKey).await, Refetched::TooLate);
         assert!((25..=30).contains(&found.retry_after()), "{}", found.retry_after());
     }

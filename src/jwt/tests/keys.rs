@@ -1,4 +1,4 @@
-//! Key sets: which keys are usable, which are skipped, and which one a token means.
+//! Key sets: usable keys, skipped keys, and the key of a token.
 
 use serde_json::{Value, json};
 

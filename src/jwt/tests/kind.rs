@@ -154,7 +154,7 @@ fn id_tokens_that_do_not_say_so_are_refused() {
         ("an empty scope", json!({ "azp": "client", "s_hash": "s", "scope": "" }), "s_hash"),
     ] {
         let looks = Err(WrongType::IdToken { mark });
-        // how a token is presented says nothing of its kind
+        // the scheme of a token tells nothing about its kind
         for more in [json!({}), json!({ "token_type": "Bearer" })] {
             let claims = serde_json::from_str(&merged(claims.clone(), &more)).unwrap();
             assert_eq!(verdicts(&claims), [looks, looks], "{server}");

@@ -18,9 +18,9 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use x509_parser::prelude::FromDer;
 
-/// A key pair, made when asked for and never kept.
+/// A key pair, made for one test and never kept.
 pub struct Signer {
-    /// The `alg` it signs with unless told otherwise.
+    /// The `alg` with which it signs by default.
     pub algorithm: &'static str,
     pair: Pair,
 }
@@ -53,7 +53,7 @@ impl Signer {
         self.sealed(&format!("{}.{}", encode(header), encode(payload)))
     }
 
-    /// The signature goes over text that is already encoded, in whatever way.
+    /// Signs text that is already encoded, in any way.
     pub fn sealed(&self, signing_input: &str) -> String {
         format!(
             "{signing_input}.{}",
@@ -74,7 +74,7 @@ impl Signer {
         }
     }
 
-    /// The public half as a JWK with these members beside its numbers.
+    /// Returns the public half as a JWK with these members beside its numbers.
     pub fn jwk(&self, members: &Value) -> Value {
         let mut key = match &self.pair {
             Pair::Rsa(pair) => {
@@ -102,7 +102,7 @@ impl Signer {
         key
     }
 
-    /// The public half as the bytes that the bare check takes.
+    /// Returns the public half as the bytes that the bare check takes.
     pub fn public_bytes(&self) -> &[u8] {
         match &self.pair {
             Pair::Rsa(pair) => pair.public_key().as_ref(),
@@ -120,7 +120,7 @@ impl Signer {
         }
     }
 
-    /// Both halves as PKCS #8, for other libraries.
+    /// Returns both halves as PKCS #8, for other libraries.
     pub fn private_der(&self) -> Vec<u8> {
         match &self.pair {
             Pair::Rsa(pair) => pair.as_der().unwrap().as_ref().to_vec(),

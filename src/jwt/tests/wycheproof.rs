@@ -14,9 +14,8 @@ use crate::jwt::tests::MAX_BYTES;
 use crate::jwt::{KeySet, Rejection};
 use crate::model::key_manager::SignatureAlgorithm;
 
-/// Vectors that are called valid and are refused here, with why.
-///
-/// A key that says `alg` is for that algorithm alone (RFC 8725 section 3.1), and these say another than their tokens.
+/// Vectors that are listed as valid and are refused here, with the reasons. A key with an `alg` is
+/// for that algorithm alone (RFC 8725 section 3.1), and the tokens of these have another one.
 const STRICTER: &[(&str, u64, &str)] = &[
     ("json_web_signature_test.json", 346, "the key says PS256, the token PS384"),
     ("json_web_signature_test.json", 347, "the key says ES521, which is no algorithm"),
@@ -108,7 +107,7 @@ fn folder() -> PathBuf {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let pinned = std::fs::read_to_string(root.join("tests/vectors/wycheproof")).unwrap();
     let (module, sum) = pinned.trim().split_once(' ').unwrap();
-    // outside the checkout: a module around it would have a say
+    // outside the checkout, because a module around it would take part
     let told = Command::new("go")
         .args(["mod", "download", "-json", module])
         .current_dir(std::env::temp_dir())

@@ -17,7 +17,7 @@ use crate::limiter::shared::servers::ScriptCall;
 use crate::limiter::time::CountingTime;
 use crate::model::policy::{QuotaUnit, Window};
 
-/// The word of the servers on a request.
+/// The servers' decision on a request.
 pub(super) type Decision = Result<Passed, Exceeded>;
 
 /// A request that waits for the servers.

@@ -22,7 +22,7 @@ pub(super) struct CounterState {
 pub(super) struct Known {
     seen: Vec<Counted>,
     spent: u32,
-    /// The servers have lost counts: they are told everything once more.
+    /// The servers have lost counts, so everything is sent once more.
     pub(super) lost: bool,
 }
 
@@ -51,8 +51,7 @@ impl AllKnown {
         self.0.clear();
     }
 
-    /// Takes it for granted that the servers hold this; they are told it with the next change, in
-    /// case they do not.
+    /// Assumes that the servers hold this. It is sent with the next change, in case they do not.
     pub(super) fn assume(&mut self, state: &CounterState) {
         let known = self.of(state.key);
         known.seen.clone_from(&state.counted);
@@ -77,7 +76,7 @@ impl Known {
         self.seen.iter().find(same).map_or(0, |seen| seen.amount)
     }
 
-    /// The part of a count that the servers have not been told.
+    /// Returns the part of a count that was not sent to the servers.
     pub(super) fn untold(&self, counted: Counted) -> u64 {
         counted.amount.saturating_sub(self.seen(counted.quota, counted.at))
     }

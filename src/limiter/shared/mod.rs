@@ -119,8 +119,9 @@ fn sums(mode: CounterMode) -> Sums {
     }
 }
 
-/// The secret of the counters' names, which all gateways must agree on: made of the password that
-/// they share. Without a password, whoever reaches the servers can change every count anyway.
+/// Returns the secret of the counters' names, on which all gateways must agree: it is made from the
+/// password that they share. Without a password, any program that reaches the servers can change
+/// every count anyway.
 pub fn key_space(settings: &SharedCounting) -> KeySpace {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(b"portcullis shared counters 1\0");

@@ -14,13 +14,13 @@ use crate::limiter::shared::slots::{SlotMap, slot};
 use crate::model::redis::{HostPort, RedisLayout, RedisServers};
 use crate::redis_link::{BoundedConnection, connect, schedule};
 
-/// The longest round of calls: a server that takes longer is away. Requests wait far less.
+/// The longest round of calls: a slower server counts as down. Requests wait far less.
 const ROUND: Duration = Duration::from_secs(1);
 
-/// The key that says how the counters are written.
+/// The key with the format of the counters.
 const VERSION_KEY: &str = "portcullis:counters:version";
 
-/// The key of [`Servers::epoch`]; it lies where the counters lie that requests wait for.
+/// The key of [`Servers::epoch`]. It lies in the slot of the counters that requests wait for.
 const EPOCH_KEY: &str = "{portcullis}:counters:epoch";
 
 /// The version of the format in which this build writes counters.
@@ -39,7 +39,7 @@ pub(super) struct ScriptCall {
 pub(super) struct Servers {
     settings: RedisServers,
     nodes: HashMap<HostPort, Node>,
-    /// The server of all keys; in a cluster, the one that is asked for the slots.
+    /// The server of all keys; in a cluster, the server that lists the slots.
     primary: HostPort,
     slots: Option<SlotMap>,
     /// The tasks of the connections; they end with their owner.
@@ -99,7 +99,7 @@ impl Servers {
         }
     }
 
-    /// A word that changes when the servers lose all that they hold.
+    /// Returns a value that changes when the servers lose their data.
     pub(super) async fn epoch(&mut self) -> Result<Vec<u8>, CounterError> {
         let set = cmd("SET").arg(EPOCH_KEY).arg(schedule::unique()).arg("NX").to_owned();
         self.ask(EPOCH_KEY, &set).await?;

@@ -37,7 +37,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 /// Counters that the table has forgotten are forgotten here this often.
 const FORGETTING: Duration = Duration::from_mins(1);
 
-/// A larger difference of the clocks is taken over.
+/// The smallest difference of the clocks that is adopted.
 const CLOCK_STEP: i64 = 250;
 
 /// The state that outlives a connection.
@@ -61,7 +61,7 @@ struct Told {
     states: Vec<CounterState>,
 }
 
-/// A counter that the servers have to be told.
+/// A counter with news for the servers.
 #[derive(Debug)]
 struct Pending {
     state: CounterState,
@@ -337,7 +337,7 @@ impl<'p> CounterSession<'p> {
         Ok(())
     }
 
-    /// Notes that the servers have counted a request: it is not told to them again.
+    /// Notes that the servers have counted a request, so that it is not sent again.
     fn note(&mut self, claims: &[OwnedClaim], now: CountingTime) {
         for OwnedClaim { limit, key } in claims {
             let known = self.memory.known.of(*key);

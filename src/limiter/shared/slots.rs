@@ -19,8 +19,7 @@ struct SlotRange {
 }
 
 impl SlotMap {
-    /// Reads the answer to `CLUSTER SLOTS`. A server that does not know its own name is the one
-    /// that was asked.
+    /// Reads the answer to `CLUSTER SLOTS`. A server without a known name is the one that answered.
     pub(super) fn read(answer: &Value, asked: &HostPort) -> Option<Self> {
         let Value::Array(ranges) = answer else { return None };
         let mut map = Vec::with_capacity(ranges.len());
@@ -73,7 +72,7 @@ pub(super) fn slot(key: &[u8]) -> u16 {
     crc16(tag.unwrap_or(key)) % SLOTS
 }
 
-/// CRC-16 as in XMODEM, which the Redis Cluster specification names.
+/// Returns the CRC-16 of XMODEM, which the Redis Cluster specification prescribes.
 fn crc16(bytes: &[u8]) -> u16 {
     const POLYNOMIAL: u16 = 0x1021;
     bytes.iter().fold(0, |crc: u16, byte| {

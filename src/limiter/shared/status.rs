@@ -23,7 +23,7 @@ pub struct SharedStatus {
     last_round_micros: AtomicU64,
     /// The longest round after which requests go to the servers again.
     patience_micros: AtomicU64,
-    /// The kind of the failure that goes on.
+    /// The kind of the present failure.
     failing: Mutex<Option<&'static str>>,
 }
 
@@ -34,7 +34,7 @@ pub struct SharedNumbers {
     /// Rounds that the servers answered, and that failed.
     pub rounds: u64,
     pub failures: u64,
-    /// Counters that the servers were told, over all rounds.
+    /// The counters that were sent to the servers, over all rounds.
     pub told: u64,
     /// Counters that the servers are known to hold.
     pub known: u64,
@@ -61,7 +61,7 @@ impl SharedStatus {
         self.up.load(Relaxed)
     }
 
-    /// The reason for which this gateway counts alone, in one word.
+    /// Returns the reason for which this gateway counts alone, in one word.
     pub fn failing(&self) -> Option<&'static str> {
         *self.failing.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -31,7 +31,7 @@ fn a_refused_request_consumes_nothing_on_any_level() {
         assert_eq!(table.look(claim(level, "a"), at(MIDNIGHT)).0[0].left, 8);
     }
     assert_eq!(table.look(claim(&narrow, "a"), at(MIDNIGHT)).1, Some(0));
-    // a client that retries when it is told to passes, though it came too early a thousand times
+    // a client that retries at the announced time passes, though it came too early a thousand times
     let wait = table.admit(&both, at(MIDNIGHT)).unwrap_err().wait;
     assert!(table.admit(&both, at(MIDNIGHT + wait)).is_ok());
 }
@@ -87,8 +87,7 @@ fn bytes_and_reported_numbers_are_judged_before_and_charged_after() {
     assert!(table.admit(&[mine], at(MIDNIGHT + 64_000)).is_ok());
 }
 
-/// Exactly the quota is granted to threads that want it at the same time; the levels above it lose
-/// nothing to refusals.
+/// Threads that compete get exactly the quota, and refusals cost the levels above it nothing.
 #[test]
 fn with_many_threads_exactly_the_quota_is_granted() {
     const THREADS: u64 = 8;

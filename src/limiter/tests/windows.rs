@@ -104,7 +104,7 @@ proptest! {
         for (step, back) in steps {
             wall += step;
             steady += step;
-            // an hour and no further, until the clock is past where it was
+            // an hour and no further, until the clock has passed its former time
             if back && !stepped {
                 wall -= HOUR;
             }

@@ -190,7 +190,7 @@ fn a_line_that_decides_the_framing_is_as_long_in_one_read_as_in_many() {
 }
 
 proptest! {
-    /// However the bytes are cut into reads, the verdict is the same.
+    /// The verdict is the same for any cut of the bytes into reads.
     #[test]
     fn reads_do_not_matter(
         parts in prop::collection::vec(prop_oneof![

@@ -57,7 +57,7 @@ impl DirectoryBuilder {
     }
 
     /// Collects everything of a directory, each application in its slot.
-    pub(super) fn folding(directory: &Directory) -> Result<Self, Conflict> {
+    pub(super) fn compacting(directory: &Directory) -> Result<Self, Conflict> {
         let former = directory.base.former.iter().filter(|former| former.strong_count() > 0);
         let former: Vec<Weak<Packed>> =
             former.cloned().chain([Arc::downgrade(&directory.base)]).collect();

@@ -8,19 +8,19 @@ use crate::model::directory::whole::Directory;
 
 impl Directory {
     /// Packs everything into a new base. Takes time that grows with the number of applications.
-    pub fn folded(&self) -> Result<Self, Conflict> {
-        let folded = DirectoryBuilder::folding(self).map(DirectoryBuilder::build)?;
+    pub fn compacted(&self) -> Result<Self, Conflict> {
+        let packed = DirectoryBuilder::compacting(self).map(DirectoryBuilder::build)?;
         // each application keeps its slot, so the order of files' applications stays
-        Ok(Self { declared: Arc::clone(&self.declared), ..folded })
+        Ok(Self { declared: Arc::clone(&self.declared), ..packed })
     }
 
-    /// Puts a folded base under the changes since `folded_from` was read. Returns `None` if another
+    /// Puts a compacted base under the changes since `compacted_from` was read. Returns `None` if another
     /// base is in use by now.
-    pub fn rebased(&self, folded_from: &Self, folded: &Self) -> Option<Self> {
-        let same_base = Arc::ptr_eq(&self.base, &folded_from.base);
+    pub fn rebased(&self, compacted_from: &Self, compacted: &Self) -> Option<Self> {
+        let same_base = Arc::ptr_eq(&self.base, &compacted_from.base);
         same_base.then(|| Self {
-            base: Arc::clone(&folded.base),
-            recent: Arc::new(self.recent.since(&folded_from.recent)),
+            base: Arc::clone(&compacted.base),
+            recent: Arc::new(self.recent.since(&compacted_from.recent)),
             declared: Arc::clone(&self.declared),
             totals: self.totals,
         })

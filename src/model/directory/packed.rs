@@ -89,7 +89,7 @@ impl ApplicationRecord {
 }
 
 impl fmt::Debug for ApplicationRecord {
-    /// With the place as everywhere else.
+    /// Shows the place in its usual form.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApplicationRecord")
             .field("name", &(self.start, self.length))

@@ -1,4 +1,4 @@
-//! Lookups in directories that were built, changed and folded.
+//! Lookups in directories that were built, changed and compacted.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ fn arbitrary() -> impl Strategy<Value = Application<'static>> {
     })
 }
 
-/// One step: changes, and whether a fold begins before them and ends after them.
+/// One step: changes, and whether a compaction begins before them and ends after them.
 fn step() -> impl Strategy<Value = (Vec<(bool, Application<'static>)>, bool)> {
     (prop::collection::vec((prop::bool::weighted(0.75), arbitrary()), 1..4), any::<bool>())
 }
@@ -138,15 +138,15 @@ fn assert_same(directory: &Directory, known: &BTreeMap<String, Application<'stat
 }
 
 proptest! {
-    /// A directory that was changed, folded and rebased equals one that is built of the same
+    /// A directory that was changed, compacted and rebased equals one that is built of the same
     /// applications. No slot moves, and the difference of any two directories leads from one to the
     /// other.
     #[test]
-    fn changes_and_folds_lead_where_building_leads(steps in prop::collection::vec(step(), 1..12)) {
+    fn changes_and_compactions_lead_where_building_leads(steps in prop::collection::vec(step(), 1..12)) {
         let (mut directory, mut known) = (Directory::default(), BTreeMap::new());
-        for (changes, fold) in steps {
+        for (changes, compact) in steps {
             let before = directory.clone();
-            let folding = fold.then(|| (directory.clone(), directory.folded().unwrap()));
+            let compacting = compact.then(|| (directory.clone(), directory.compacted().unwrap()));
             let puts: Vec<_> = changes.iter().map(as_change).collect();
             match directory.with(&puts) {
                 Ok(next) => {
@@ -160,8 +160,8 @@ proptest! {
                 }
                 Err(_) => prop_assert_eq!(&listed(&directory), &known, "all or nothing"),
             }
-            if let Some((from, folded)) = folding {
-                directory = directory.rebased(&from, &folded).unwrap();
+            if let Some((from, compacted)) = compacting {
+                directory = directory.rebased(&from, &compacted).unwrap();
             }
             assert_same(&directory, &known);
             for view in before.applications() {
@@ -199,8 +199,8 @@ fn a_name_and_a_key_belong_to_one_application() {
 #[test]
 fn a_slot_is_used_again_when_no_directory_has_its_application_any_more() {
     let put = |name| ApplicationChange::Put(application(name));
-    let first = Directory::default().with(&[put("a"), put("b")]).unwrap().folded().unwrap();
-    let without = first.with(&[ApplicationChange::Remove("a")]).unwrap().folded().unwrap();
+    let first = Directory::default().with(&[put("a"), put("b")]).unwrap().compacted().unwrap();
+    let without = first.with(&[ApplicationChange::Remove("a")]).unwrap().compacted().unwrap();
     let early = without.with(&[put("c")]).unwrap();
     assert_eq!(early.slot_of("c"), Some(ApplicationSlot(2)), "somebody may still read `first`");
     drop(first);

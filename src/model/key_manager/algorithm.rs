@@ -48,9 +48,9 @@ impl SignatureAlgorithm {
         }
     }
 
-    /// The algorithm of that exact name: one of [`SignatureAlgorithm::name`], or the name that RFC
-    /// 9864 gives to EdDSA with the only curve that is supported. ECDSA's names in JOSE say the
-    /// curve already; `ESP256` and its kin are COSE's.
+    /// Returns the algorithm of exactly that name: one of [`SignatureAlgorithm::name`], or RFC
+    /// 9864's name for EdDSA with the only supported curve. ECDSA's names in JOSE include the curve
+    /// already; `ESP256` and similar names are COSE's.
     pub fn from_name(name: &str) -> Option<Self> {
         if name == "Ed25519" {
             return Some(Self::EdDSA);

@@ -25,9 +25,9 @@ pub enum KeySource {
 /// The rules for fetching documents from the authorization server and for their age.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetch {
-    /// Background refresh of the key set.
+    /// The time between background fetches of the key set.
     pub refresh: Duration,
-    /// At most one fetch for an unknown `kid` or a bad signature in this time.
+    /// The shortest time between two fetches for an unknown `kid` or a bad signature.
     pub min_refetch: Duration,
     /// The time for which the last good keys are used while the server cannot be read.
     pub keep_stale: Duration,
@@ -35,10 +35,10 @@ pub struct Fetch {
     /// The limit for the whole fetch of one document, not for each read.
     pub request_timeout: Duration,
     pub max_document_bytes: u64,
-    /// Plain HTTP to an address that is not loopback.
+    /// Allows plain HTTP to an address that is not loopback.
     pub allow_http: bool,
     pub proxy: ProxyChoice,
-    /// PEM content of authorities trusted beside the system's, with the file it came from.
+    /// Authorities that are trusted besides the system's: PEM content, with its file.
     pub ca: Option<PemFile>,
     /// The client certificate, for servers that ask for one.
     pub client_certificate: Option<ClientCertificate>,
@@ -65,7 +65,7 @@ impl Default for Fetch {
     }
 }
 
-/// Which HTTP proxy a fetch goes through.
+/// The HTTP proxy of fetches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProxyChoice {
     /// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`.

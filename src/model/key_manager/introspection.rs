@@ -10,7 +10,7 @@ use crate::model::secret::Secret;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenValidation {
     SelfValidate,
-    /// The server is asked, also about JWTs.
+    /// The server is asked about every token, also about JWTs.
     Introspection,
     /// The gateway verifies JWTs itself, and asks the server about each at most once in this time.
     Both {
@@ -72,7 +72,7 @@ pub enum ClientProof {
 pub enum SecretCarrier {
     /// HTTP Basic with both parts form-encoded (RFC 6749 section 2.3.1).
     Basic,
-    /// HTTP Basic of both parts as they are, as WSO2 reads it.
+    /// HTTP Basic with both parts unencoded, as WSO2 reads it.
     BasicRaw,
     /// In the form (`client_secret_post`).
     Form,

@@ -31,7 +31,7 @@ impl TokenRules {
     }
 }
 
-/// Which claims hold the client and the scopes.
+/// The claims that hold the client and the scopes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimNames {
     /// `None`: `consumerKey`, then `azp`, as in WSO2.

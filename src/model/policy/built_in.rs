@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use crate::model::policy::{Limits, Policy, PolicyLevel, Quota, QuotaUnit, Window};
+use crate::model::policy::{Policy, PolicyLevel, PolicyLimits, Quota, QuotaUnit, Window};
 
 /// The header in which a backend reports the tokens of an AI model, for the built-in AI policies.
 const TOKENS_HEADER: &str = "x-ai-total-tokens";
@@ -33,12 +33,12 @@ const AI: [(&str, u64, u64); 3] =
 pub fn built_in() -> impl Iterator<Item = Policy> {
     let plain = REQUESTS.iter().map(|(level, name, requests)| {
         let quotas = a_minute(QuotaUnit::Requests, *requests).into_iter().collect();
-        Policy::new(name, *level, Limits { quotas, burst: None })
+        Policy::new(name, *level, PolicyLimits { quotas, burst: None })
     });
     let metered = AI.iter().map(|(name, tokens, requests)| {
         let quotas = [(QuotaUnit::Requests, *requests), (QuotaUnit::Events, *tokens)];
         let quotas = quotas.into_iter().filter_map(|(unit, most)| a_minute(unit, most)).collect();
-        let limits = Limits { quotas, burst: None };
+        let limits = PolicyLimits { quotas, burst: None };
         let events_header = Some(HeaderName::from_static(TOKENS_HEADER));
         Policy { events_header, ..Policy::new(name, PolicyLevel::Subscription, limits) }
     });

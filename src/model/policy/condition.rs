@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use http::HeaderName;
 
-use crate::model::policy::Limits;
+use crate::model::policy::PolicyLimits;
 use crate::model::token_handling::Pattern;
 
 /// A condition of a policy. Its limits replace the policy's own for requests that fit all of its
@@ -15,14 +15,14 @@ pub struct Condition {
     pub headers: Matcher<(HeaderName, Pattern)>,
     pub query: Matcher<(String, Pattern)>,
     pub claims: Matcher<(String, Pattern)>,
-    pub limits: Limits,
+    pub limits: PolicyLimits,
 }
 
 /// One kind of condition. A client address must be in one of the ranges. Headers, parameters and
 /// claims must all match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matcher<T> {
-    /// Empty: nothing is asked.
+    /// The wanted values; empty asks for nothing.
     pub wanted: Vec<T>,
     pub inverted: bool,
 }

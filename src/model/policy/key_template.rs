@@ -20,7 +20,7 @@ pub enum KeyPart {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidTemplate {
+pub enum InvalidKeyTemplate {
     #[error("the key is empty")]
     Empty,
     #[error("there is no variable \"${0}\"")]
@@ -58,9 +58,9 @@ impl std::fmt::Display for KeyTemplate {
 }
 
 impl TryFrom<&str> for KeyTemplate {
-    type Error = InvalidTemplate;
+    type Error = InvalidKeyTemplate;
 
-    fn try_from(text: &str) -> Result<Self, InvalidTemplate> {
+    fn try_from(text: &str) -> Result<Self, InvalidKeyTemplate> {
         let mut parts = Vec::new();
         let mut pieces = text.split('$');
         parts.extend(literal(pieces.next().unwrap_or_default()));
@@ -71,20 +71,20 @@ impl TryFrom<&str> for KeyTemplate {
             };
             let (name, rest) = piece.split_at(end(piece, |_| false));
             if name == "claim" {
-                let rest = rest.strip_prefix('.').ok_or(InvalidTemplate::Claim)?;
+                let rest = rest.strip_prefix('.').ok_or(InvalidKeyTemplate::Claim)?;
                 let (claim, rest) = rest.split_at(end(rest, |c| c == '-'));
                 if claim.is_empty() {
-                    return Err(InvalidTemplate::Claim);
+                    return Err(InvalidKeyTemplate::Claim);
                 }
                 parts.push(KeyPart::Claim(claim.to_owned()));
                 parts.extend(literal(rest));
             } else {
                 let variable = variable(name);
-                parts.push(variable.ok_or_else(|| InvalidTemplate::Variable(name.to_owned()))?);
+                parts.push(variable.ok_or_else(|| InvalidKeyTemplate::Variable(name.to_owned()))?);
                 parts.extend(literal(rest));
             }
         }
-        if parts.is_empty() { Err(InvalidTemplate::Empty) } else { Ok(Self(parts)) }
+        if parts.is_empty() { Err(InvalidKeyTemplate::Empty) } else { Ok(Self(parts)) }
     }
 }
 
@@ -124,11 +124,11 @@ mod tests {
                 KeyPart::Version
             ])
         );
-        assert_eq!(parts(""), Err(InvalidTemplate::Empty));
-        assert_eq!(parts("$claim"), Err(InvalidTemplate::Claim));
-        assert_eq!(parts("$claim.:"), Err(InvalidTemplate::Claim));
+        assert_eq!(parts(""), Err(InvalidKeyTemplate::Empty));
+        assert_eq!(parts("$claim"), Err(InvalidKeyTemplate::Claim));
+        assert_eq!(parts("$claim.:"), Err(InvalidKeyTemplate::Claim));
         for (text, name) in [("$", ""), ("$users", "users"), ("$api_contexts", "api_contexts")] {
-            assert_eq!(parts(text), Err(InvalidTemplate::Variable(name.to_owned())));
+            assert_eq!(parts(text), Err(InvalidKeyTemplate::Variable(name.to_owned())));
         }
         for name in VARIABLES {
             assert_eq!(parts(&format!("${name}")).map(|parts| parts.len()), Ok(1));

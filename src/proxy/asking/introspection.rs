@@ -1,5 +1,4 @@
 //! Asks all servers that may know a token about it, at once. The first that calls it active wins.
-//!
 //! Each question belongs to its key manager's introspector, and goes on when the request that began
 //! it leaves.
 
@@ -14,21 +13,21 @@ use crate::introspect::{IntrospectionAnswer, IntrospectionOutcome, Introspection
 use crate::key_managers::CompiledKeyManager;
 use crate::model::clock::UnixSeconds;
 
-/// Servers that are asked about one token at a time; the others follow as these answer.
+/// The most servers that are asked about one token at a time; the others follow as these answer.
 const MOST_AT_A_TIME: usize = 64;
 
 /// The questions end by themselves after `request_timeout`; only those that had to follow others
 /// are cut by this.
 const GRACE: Duration = Duration::from_millis(200);
 
-/// Returns the time for a question and all that comes before it: the longest `request_timeout`.
+/// Returns the time for a question and the steps before it: the longest `request_timeout`.
 pub fn patience(key_managers: &[Arc<CompiledKeyManager>]) -> Duration {
     let limits = key_managers.iter().map(|asked| asked.definition.fetch.request_timeout);
     limits.max().unwrap_or_default()
 }
 
-/// Returns the first answer that lets the token through, with the key manager that gave it. If no
-/// server knows the token, it is inactive, unless a server could not be asked.
+/// Returns the first answer that lets the token through, with its key manager. If no server knows
+/// the token, it is inactive, unless a server could not be asked.
 pub async fn ask(
     key_managers: &[Arc<CompiledKeyManager>],
     token: &[u8],

@@ -1,4 +1,5 @@
-//! Asks servers what a decision waits for: about a token, for an organization, for newer keys.
+//! Asks servers the questions that a decision waits for: about a token, for an organization, for
+//! newer keys.
 
 pub mod introspection;
 mod introspection_budget;
@@ -33,7 +34,7 @@ pub(super) struct Questions {
     newer_keys: NewerKeys,
 }
 
-/// The request that a question is asked for.
+/// The request that raised a question.
 #[derive(Clone, Copy)]
 pub(super) struct Asking<'a> {
     worker: &'a Worker,
@@ -95,7 +96,7 @@ async fn introspect(
     let Asking { worker, facts, snapshot, client, header } = asking;
     let token = credentials::credential(facts.headers, header)?.token;
     let (began, patience) = (Instant::now(), introspection::patience(key_managers));
-    // a good signature is paid for by whoever signed it
+    // a token with a good signature is charged to no client
     let ticket = if purpose == IntrospectionPurpose::Judge {
         let rate = snapshot.settings.limits.unknown_tokens;
         let asker = IntrospectionAsker::new(worker, client, facts, rate);

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::forward::body::OpenBodies;
 use crate::forward::early_hints::Interim;
-use crate::model::gateway::Limits;
+use crate::model::gateway::ClientLimits;
 use crate::proxy::connection::clock::{ConnectionClock, Overdue, Phase};
 use crate::proxy::connection::continuation::Continuation;
 use crate::proxy::request_origin::OriginCache;
@@ -33,7 +33,7 @@ pub struct Connection {
     bodies: OpenBodies,
     /// The last bytes were not the end of a message.
     within_message: Cell<bool>,
-    /// The connection was switched, and this goes on with it.
+    /// The protocol that goes on with the switched connection.
     continuation: RefCell<Option<Continuation>>,
     handed: Cell<Handed>,
     waker: RefCell<Option<Waker>>,
@@ -69,9 +69,9 @@ pub enum ConnectionClosing {
 /// The outcome of asking an answer's body for more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handed {
-    /// It was not asked: what it gave before has not been taken.
+    /// It was not asked for more: its last frame has not been taken.
     Unchanged,
-    /// It waits for its backend, or has ended.
+    /// The answer waits for its backend, or has ended.
     Nothing,
     Bytes(usize),
 }
@@ -116,7 +116,7 @@ impl Connection {
         self.logged.borrow()
     }
 
-    /// The thumbprint of the client's certificate, where the handshake proved one.
+    /// Returns the thumbprint of the client's certificate, if the handshake proved one.
     pub fn certificate(&self) -> Option<[u8; 32]> {
         self.certificate.get()
     }
@@ -142,7 +142,7 @@ impl Connection {
         }
     }
 
-    /// Notes that the client takes our bytes, or does not.
+    /// Notes whether the client reads the bytes that are sent to it.
     pub fn write_blocked(&self, blocked: bool, now: u64) {
         self.clock.write_blocked(blocked, now);
     }
@@ -169,7 +169,7 @@ impl Connection {
         waits && !self.clock.multiplexed.get()
     }
 
-    /// Notes that an answer's body was asked for more.
+    /// Notes that an answer's body was polled.
     pub fn body_polled(&self, handed: Handed) {
         self.handed.set(handed);
     }
@@ -191,7 +191,7 @@ impl Connection {
         }
     }
 
-    /// Returns the number of requests in flight beside one.
+    /// Returns the number of other requests in flight.
     pub fn neighbors(&self) -> usize {
         usize::try_from(self.in_flight.get().saturating_sub(1)).unwrap_or(usize::MAX)
     }
@@ -201,7 +201,7 @@ impl Connection {
     }
 
     /// Returns the limit that the connection has exceeded, if there is one.
-    pub fn overdue(&self, limits: &Limits, now: u64) -> Option<Overdue> {
+    pub fn overdue(&self, limits: &ClientLimits, now: u64) -> Option<Overdue> {
         self.clock.overdue(limits, now, self.is_serving())
     }
 
@@ -229,8 +229,8 @@ impl Connection {
         waits.then_some(self.clock.since.get())
     }
 
-    /// Remembers whether [`IdleConnections`](super::idle::IdleConnections) has it, and says
-    /// whether it had.
+    /// Remembers whether [`IdleConnections`](super::idle::IdleConnections) lists it, and returns
+    /// whether it did before.
     pub(super) fn list(&self, listed: bool) -> bool {
         self.listed.replace(listed)
     }
@@ -252,7 +252,7 @@ impl Connection {
         goes
     }
 
-    /// Notes that HTTP/2 is spoken: its clients can be told when to go.
+    /// Notes that the connection speaks HTTP/2, whose clients can be told to close.
     pub fn is_multiplexed(&self) {
         self.clock.multiplexed.set(true);
     }
@@ -267,8 +267,8 @@ impl Connection {
         }
     }
 
-    /// Tells a client that asked for nothing for long to go. Requests on their way are still
-    /// answered.
+    /// Tells a client without requests for a long time to close the connection. Requests on their
+    /// way are still answered.
     pub fn tell_to_go(&self, now: u64) {
         self.clock.told.set(self.clock.told.get().or(Some(now)));
         self.close(ConnectionClosing::Gracefully);
@@ -316,7 +316,7 @@ impl Connection {
         self.continuation.borrow_mut().take()
     }
 
-    /// Ready when the connection has to end at once.
+    /// Ready when the connection must end at once.
     pub fn poll_cut(&self, context: &Context<'_>) -> Poll<()> {
         if self.poll_closing(context) == ConnectionClosing::Now {
             Poll::Ready(())

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use crate::deadline::ticks;
-use crate::model::gateway::Limits;
+use crate::model::gateway::ClientLimits;
 
 /// An idle HTTP/1 client has this long to use its connection once more when the connection is
 /// drained.
@@ -47,7 +47,7 @@ pub(super) struct ConnectionClock {
     pub(super) told: Cell<Option<u64>>,
     /// The tick from which the next request is the last one.
     pub(super) draining: Cell<Option<u64>>,
-    /// HTTP/2 is spoken: its clients can be told when to go.
+    /// The connection speaks HTTP/2, whose clients can be told to close.
     pub(super) multiplexed: Cell<bool>,
 }
 
@@ -77,7 +77,12 @@ impl ConnectionClock {
     }
 
     /// Returns the limit that the connection has exceeded, if there is one.
-    pub(super) fn overdue(&self, limits: &Limits, now: u64, serving: bool) -> Option<Overdue> {
+    pub(super) fn overdue(
+        &self,
+        limits: &ClientLimits,
+        now: u64,
+        serving: bool,
+    ) -> Option<Overdue> {
         let longer = |since: Option<u64>, limit| {
             since.is_some_and(|since| now.saturating_sub(since) > limit)
         };

@@ -1,4 +1,4 @@
-//! Hands a client's socket over to the protocol that goes on behind a switch.
+//! Hands a client's socket over to the protocol that follows a switch.
 
 use std::fmt;
 use std::future::Future;
@@ -14,7 +14,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ClientSocket for S {}
 
 type Ended = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Takes over a client's socket, with the bytes that came behind its request.
+/// Takes over a client's socket, with the bytes that followed its request.
 pub struct Continuation(Box<dyn FnOnce(Box<dyn ClientSocket>, Bytes) -> Ended>);
 
 impl Continuation {

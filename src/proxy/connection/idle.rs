@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::deadline::ticks;
 use crate::proxy::connection::client::Connection;
 
-/// A client that goes on within this time meets a connection that is awake.
+/// A client that continues within this time finds its connection awake.
 const REST_AFTER: Duration = Duration::from_millis(100);
 
 /// The connections of one worker that began to wait, each once, and when they did, in ticks.

@@ -53,7 +53,7 @@ mod tests {
 
     use super::*;
     use crate::deadline::TICK;
-    use crate::model::gateway::{ByteLimit, Limits};
+    use crate::model::gateway::{ByteLimit, ClientLimits};
     use crate::proxy::connection::client::Transport;
     use crate::proxy::connection::clock::Overdue;
 
@@ -62,8 +62,8 @@ mod tests {
         (Rc::new(Connection::new("http", peer, Transport::Plain, 0)), Rc::default())
     }
 
-    fn limits() -> Limits {
-        Limits {
+    fn limits() -> ClientLimits {
+        ClientLimits {
             header_timeout: TICK * 10,
             idle_timeout: TICK * 100,
             max_header_bytes: 0,

@@ -36,8 +36,7 @@ const PROOF: &str = r#"DPoP realm="WSO2 API Manager", error="invalid_dpop_proof"
 const PROOF_FOR: &str = r#"DPoP realm="WSO2 API Manager", algs="ES256 ES384 ES512 EdDSA PS256 RS256", error="invalid_dpop_proof", error_description=""#;
 const PROOF_NONCE: &str = r#"DPoP realm="WSO2 API Manager", error="use_dpop_nonce", error_description="The proof must carry the nonce of DPoP-Nonce", algs="ES256 ES384 ES512 EdDSA PS256 RS256""#;
 
-/// Writes the challenge. `why` is for the developer of the client, if more is known than the error
-/// says.
+/// Writes the challenge. `why` is for the client's developer, if more is known than the error code.
 pub(super) fn value(challenge: Challenge, scopes: &[Scope], why: Option<&str>) -> HeaderValue {
     match challenge {
         Challenge::Bare => HeaderValue::from_static(BARE),

@@ -23,8 +23,8 @@ pub enum ReplyFormat {
     Grpc,
 }
 
-/// The parts of a request's head that choose a format. Kept because the head itself leaves with the
-/// request, and a failure of the backend is told in the client's format too.
+/// The parts of a request's head that choose a format. They are kept because the head itself leaves
+/// with the request, and a failure of the backend is reported in the client's format too.
 #[derive(Debug, Clone)]
 pub struct FormatPreference {
     accept: Option<HeaderValue>,
@@ -109,7 +109,7 @@ impl Accepted {
             ("text/xml", &mut self.text_xml),
         ] {
             let precision = precision(media, name);
-            // the most exact range decides, whatever the others say
+            // the most exact range decides
             if precision > 0 && precision >= weight.precision {
                 *weight = MediaWeight { thousandths, precision };
             }
@@ -127,7 +127,7 @@ impl MediaWeight {
     }
 }
 
-/// 0 when the range does not cover the type.
+/// Returns 0 if the range does not cover the type.
 fn precision(range: &str, name: &str) -> u8 {
     let kind = |text: &str| text.split_once('/').map(|(kind, _)| kind.to_ascii_lowercase());
     if range.eq_ignore_ascii_case(name) {

@@ -9,8 +9,8 @@ use http::{HeaderValue, Response};
 
 use crate::proxy::denial::row::{FaultFamily, Row};
 
-/// Returns the gRPC status that says the same as one of HTTP. A limit is RESOURCE_EXHAUSTED:
-/// clients must not send again at once, as they do where a server is unavailable.
+/// Returns the gRPC status for one of HTTP. A limit is RESOURCE_EXHAUSTED, because clients may send
+/// again at once if a server is unavailable.
 fn status(row: &Row) -> &'static str {
     match row.status.as_u16() {
         503 if row.family == FaultFamily::Throttling => "8",
@@ -40,7 +40,7 @@ pub(super) fn answer(row: &Row, why: Option<&str>) -> Response<Bytes> {
     response
 }
 
-/// Percent-encodes everything but printable ASCII, as the gRPC protocol asks.
+/// Percent-encodes everything except printable ASCII, as the gRPC protocol requires.
 fn encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.trim().bytes() {

@@ -1,8 +1,8 @@
 //! Tells the developer of a client, in one sentence, why a request was refused.
 //!
-//! A client may know the kind of the fault, and times. It never hears a word of the token, of the
-//! configuration, or of another party. A refusal that says nothing more than its code has no
-//! sentence here.
+//! A client may know the kind of the fault, and times. It never gets a part of the token, of the
+//! configuration, or of another party's data. A refusal whose code tells everything has no sentence
+//! here.
 
 use std::borrow::Cow;
 

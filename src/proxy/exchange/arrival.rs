@@ -9,7 +9,7 @@ impl Exchange {
         self.has_waited = true;
     }
 
-    /// The time at which the request came, as long as no step has waited.
+    /// Returns the time of the request's arrival, unless a step has waited.
     pub(in crate::proxy) fn arrival(&self) -> Option<ArrivalTime> {
         let moment = || self.worker.clock().moment_of(self.started);
         (!self.has_waited).then(|| ArrivalTime { moment: moment(), wall: self.began.0 })

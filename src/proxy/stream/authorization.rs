@@ -34,7 +34,7 @@ use crate::snapshot::Snapshot;
 /// The time for the streams of a removed listener to go: the default of `drain_timeout`.
 const LEAVE_WITHIN: Duration = Duration::from_secs(20);
 
-/// The time at which a stream is told to go while its connection is drained. The ends are spread,
+/// The time at which a stream is told to end while its connection is drained. The ends are spread,
 /// so that not all clients connect again at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Departure {
@@ -45,7 +45,7 @@ pub enum Departure {
     Late,
 }
 
-/// The grant that a stream goes on by.
+/// The grant on which a stream goes on.
 #[derive(Debug)]
 pub struct StreamGrant {
     pub principal: Principal,
@@ -98,7 +98,7 @@ impl StreamAuthorizations {
         now: u64,
         random: u64,
     ) -> StreamAuthorization {
-        // an answer that names no end is asked for again, and ends nothing by itself
+        // an answer without an end is asked for again, and ends nothing by itself
         let claims = grant.as_ref().map(|grant| grant.principal.claims());
         let until = claims.filter(|claims| claims.states_expiry()).map_or(u64::MAX, |claims| {
             spread(claims.expires_at().0.saturating_mul(1000), now, random)
@@ -231,7 +231,7 @@ fn still_holds<'r>(
 }
 
 impl StreamAuthorization {
-    /// Ready when the stream has to end.
+    /// Ready when the stream must end.
     pub fn poll_ended(&self, context: &Context<'_>) -> Poll<Ended> {
         if let Some(ended) = self.held.ended.get() {
             return Poll::Ready(ended);

@@ -1,22 +1,22 @@
 //! The end of a stream's authorization: its reasons, and the times at which many of them come.
 
-/// Tokens that expire together do not end their streams together: the end comes up to this share of
-/// the rest of the token's life later, and never later than [`MOST_JITTER`].
+/// The share of the rest of a token's life by which its stream may end later, so that tokens that
+/// expire together do not end their streams together. [`MOST_JITTER`] is the longest delay.
 const JITTER_SHARE: u64 = 10;
 const MOST_JITTER: u64 = 5_000;
 
-/// The reason for which a stream has to end.
+/// The reason for which a stream must end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     TokenExpired,
     Revoked,
     /// The key that signed the token is no longer one of its key manager's.
     KeyWithdrawn,
-    /// The authorization server says that the token is not active.
+    /// The authorization server answered that the token is not active.
     Inactive,
     /// The authorization server could not be asked for too long.
     Unconfirmed,
-    /// Blocked, unsubscribed, or the API or the key manager is gone.
+    /// The application is blocked or unsubscribed, or the API or the key manager is gone.
     Withdrawn,
     /// The gateway stops, or the listener was removed.
     GoingAway,

@@ -65,9 +65,9 @@ enum End {
 
 /// The end of one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Passed {
+enum DirectionEnd {
     All,
-    /// Up to the end of a frame, as was asked.
+    /// Up to the end of a frame, as requested.
     Frame,
     Stalled,
     Broken,
@@ -81,7 +81,7 @@ struct TunnelClosing {
 }
 
 impl Tunnel {
-    /// Passes bytes until the end. `first` came from the client behind its request.
+    /// Passes bytes until the end. `first` are the client's bytes after its request.
     pub(in crate::proxy) async fn run<S>(mut self, client: S, first: Bytes)
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -110,7 +110,7 @@ impl Tunnel {
                     upward.frames.borrow_mut().passed(&first);
                 }
                 if backend_writes.write_all_buf(&mut first).await.is_err() {
-                    return Passed::Broken;
+                    return DirectionEnd::Broken;
                 }
                 let patience = Patience { deadline: &up_deadline, stall, moved: &moved };
                 pump(&mut client_reads, &mut backend_writes, follows, patience, up_bytes).await
@@ -150,7 +150,7 @@ impl Tunnel {
         }
     }
 
-    /// The last frame for the backend, when it is the gateway that goes.
+    /// Returns the last frame for the backend, if the gateway is the one that ends.
     fn goodbye_to_backend(&self, ended: Ended, upward: &TunnelClosing) -> Option<Vec<u8>> {
         let says =
             self.websocket && ended == Ended::GoingAway && upward.frames.borrow().at_boundary();
@@ -159,11 +159,11 @@ impl Tunnel {
             .then(|| websocket::masked_close_frame(websocket::GOING_AWAY, ended.message(), mask))
     }
 
-    /// Runs both directions until the tunnel has to end.
+    /// Runs both directions until the tunnel must end.
     async fn watch(
         &self,
-        up: impl Future<Output = Passed>,
-        down: impl Future<Output = Passed>,
+        up: impl Future<Output = DirectionEnd>,
+        down: impl Future<Output = DirectionEnd>,
         [upward, downward]: [&TunnelClosing; 2],
         last: &Deadline,
     ) -> End {
@@ -188,7 +188,7 @@ impl Tunnel {
             poll_once(&mut up, &mut up_done, context);
             poll_once(&mut down, &mut down_done, context);
             if let Some(ended) = cut {
-                let between = |closing: &TunnelClosing, done: Option<Passed>| {
+                let between = |closing: &TunnelClosing, done: Option<DirectionEnd>| {
                     !self.websocket || done.is_some() || closing.frames.borrow().at_boundary()
                 };
                 let over = (between(downward, down_done) && between(upward, up_done))
@@ -196,10 +196,12 @@ impl Tunnel {
                 return if over { Poll::Ready(End::Cut(ended)) } else { Poll::Pending };
             }
             match (up_done, down_done) {
-                (Some(Passed::Stalled), _) | (_, Some(Passed::Stalled)) => {
+                (Some(DirectionEnd::Stalled), _) | (_, Some(DirectionEnd::Stalled)) => {
                     Poll::Ready(End::Stalled)
                 }
-                (Some(Passed::Broken), _) | (_, Some(Passed::Broken)) => Poll::Ready(End::Broken),
+                (Some(DirectionEnd::Broken), _) | (_, Some(DirectionEnd::Broken)) => {
+                    Poll::Ready(End::Broken)
+                }
                 (Some(_), Some(_)) => Poll::Ready(End::Done),
                 // the other side gets some time to finish
                 (Some(_), None) | (None, Some(_)) => last.poll(context).map(|()| End::Done),
@@ -248,9 +250,9 @@ where
     .await;
 }
 
-fn poll_once<F: Future<Output = Passed>>(
+fn poll_once<F: Future<Output = DirectionEnd>>(
     future: &mut std::pin::Pin<&mut F>,
-    done: &mut Option<Passed>,
+    done: &mut Option<DirectionEnd>,
     context: &mut Context<'_>,
 ) {
     if done.is_none()
@@ -267,7 +269,7 @@ async fn pump<R, W>(
     closing: Option<&TunnelClosing>,
     patience: Patience<'_>,
     count: impl Fn(usize),
-) -> Passed
+) -> DirectionEnd
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
@@ -276,13 +278,13 @@ where
     let mut buffer = vec![0; BUFFER];
     loop {
         let read = match patience.talks(from.read(&mut buffer)).await {
-            None => return Passed::Stalled,
+            None => return DirectionEnd::Stalled,
             Some(Ok(0)) => {
                 let _ = to.shutdown().await;
-                return Passed::All;
+                return DirectionEnd::All;
             }
             Some(Ok(read)) => read,
-            Some(Err(_)) => return Passed::Broken,
+            Some(Err(_)) => return DirectionEnd::Broken,
         };
         let mut rest = buffer.get(..read).unwrap_or_default();
         while !rest.is_empty() {
@@ -290,14 +292,14 @@ where
             let most =
                 asked.map_or(rest.len(), |closing| closing.frames.borrow().until_boundary(rest));
             if most == 0 {
-                return Passed::Frame;
+                return DirectionEnd::Frame;
             }
             deadline.set(stall);
             let written =
                 match within(deadline, to.write(rest.get(..most).unwrap_or_default())).await {
-                    None => return Passed::Stalled,
+                    None => return DirectionEnd::Stalled,
                     Some(Ok(written)) if written > 0 => written,
-                    Some(_) => return Passed::Broken,
+                    Some(_) => return DirectionEnd::Broken,
                 };
             let (passed, left) = rest.split_at_checked(written).unwrap_or((rest, &[]));
             if let Some(closing) = closing {
@@ -308,9 +310,9 @@ where
             rest = left;
         }
         match within(deadline, to.flush()).await {
-            None => return Passed::Stalled,
+            None => return DirectionEnd::Stalled,
             Some(Ok(())) => {}
-            Some(Err(_)) => return Passed::Broken,
+            Some(Err(_)) => return DirectionEnd::Broken,
         }
     }
 }

@@ -21,11 +21,11 @@ use crate::proxy::stream::websocket;
 #[derive(Debug)]
 pub(in crate::proxy) struct UpgradeRequest {
     pub protocol: HeaderValue,
-    /// HTTP/2 only: the stream, once it is answered.
+    /// For HTTP/2: the stream, once it is answered.
     pub stream: Option<OnUpgrade>,
     /// The answer that the backend must give to a key that the gateway made.
     accept: Option<String>,
-    /// The client's own, which the gateway answers where the backend cannot.
+    /// The client's key, which the gateway answers if the backend cannot.
     key: Option<HeaderValue>,
 }
 

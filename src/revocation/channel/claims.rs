@@ -20,10 +20,10 @@ use crate::redis_link::{LinkError, connect};
 /// The braces are the same as in the other keys, so that a cluster keeps them together.
 const PREFIX: &str = "{portcullis}:proofs:";
 
-/// The longest that a request waits for the server's word.
+/// The longest that a request waits for the server's decision.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// A server that takes longer for one round is away.
+/// The time after which a server without an answer counts as down.
 const ANSWER: Duration = Duration::from_secs(1);
 
 /// Claims that wait for their turn; more are not made.
@@ -32,7 +32,7 @@ const MOST_WAITING: usize = 4096;
 /// Claims in one round.
 const BATCH: usize = 256;
 
-/// The server's word on a claim.
+/// The server's decision on a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claimed {
     First,

@@ -69,7 +69,7 @@ impl Channel {
         }
     }
 
-    /// Says and hears nothing until [`Channel::resume`].
+    /// Sends and reads nothing until [`Channel::resume`].
     pub async fn pause(&mut self) {
         self.shutdown().await;
         self.paused = self.settings.take().or_else(|| self.paused.take());

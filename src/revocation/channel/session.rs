@@ -96,7 +96,7 @@ impl Session<'_> {
         }
     }
 
-    /// Takes news as it comes.
+    /// Reads news and applies it.
     async fn listen(&self, mut reader: BoundedConnection, mut last: EntryId) -> LinkError {
         loop {
             let mut read = cmd("XREAD");
@@ -139,8 +139,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Tells news as it comes, and compares at the beginning and whenever asked to. A server that
-    /// refuses is asked again later; its news is read meanwhile.
+    /// Sends news, and compares at the beginning and on request. A server that refuses is asked
+    /// again later; its news is read in the meantime.
     async fn speak(
         &self,
         mut writer: BoundedConnection,

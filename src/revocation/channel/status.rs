@@ -1,4 +1,4 @@
-//! The state of the channel, told in the log when it changes.
+//! The state of the channel, logged when it changes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -28,7 +28,7 @@ const SUM_BYTES: usize = 8;
 const FRAME_HEAD: usize = 2 + 2 + 4;
 const MOST_FRAME: usize = FRAME_HEAD + MOST_RECORD_BYTES + SUM_BYTES;
 
-/// Read at a time.
+/// The bytes that are read at a time.
 const CHUNK: usize = 256 * 1024;
 
 /// The content of a file.
@@ -94,8 +94,8 @@ pub(super) fn frame(record: &RevocationRecord, number: u32) -> Vec<u8> {
     bytes
 }
 
-/// Reads a file. `is_new`: it can only be one of this format, whatever its first bytes say. Records
-/// that `keeps` does not want are counted and left out.
+/// Reads a file. With `is_new` the file must be of this format, whatever its first bytes are.
+/// Records that `keeps` refuses are counted and left out.
 pub(super) fn read(
     file: impl Read,
     is_new: bool,
@@ -274,7 +274,7 @@ fn whole_frame(bytes: &[u8]) -> Option<(u32, &[u8], usize)> {
     (sum(summed) == *written).then_some((u32::from_be_bytes(*number), payload, whole))
 }
 
-/// Bytes up to where the next frame could begin; at least one.
+/// Returns the bytes up to the next possible beginning of a frame; at least one.
 fn to_next_sync(bytes: &[u8]) -> usize {
     let rest = bytes.get(1..).unwrap_or_default();
     memchr::memchr(SYNC[0], rest).map_or(bytes.len(), |found| found.saturating_add(1))

@@ -158,8 +158,7 @@ impl Journal {
         self.behind
     }
 
-    /// Tells whether the journal has to be written anew, because it lacks something or holds too
-    /// much.
+    /// Tells whether the journal must be written anew, because it lacks records or holds too many.
     pub fn wants_rewrite(&self, live: u64) -> bool {
         // the numbers of frames must not begin anew within a file
         let numbered_out = self.open.as_ref().is_some_and(|open| open.next > u32::MAX / 2);
@@ -173,8 +172,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Looks whether something else removed the file, replaced it or changed its length. The file
-    /// that is there instead is kept aside, and the journal has to be written anew.
+    /// Checks whether another program removed the file, replaced it or changed its length. If so,
+    /// the present file is kept aside, and the journal must be written anew.
     pub fn check(&mut self) -> Option<Damage> {
         let open = self.open.as_ref()?;
         let damage = match fs::symlink_metadata(&self.path) {

@@ -66,13 +66,13 @@ impl Revocations {
         calls
     }
 
-    /// Makes a call count now, whatever was taken back before: clocks may differ.
+    /// Makes a call count after all earlier liftings, since clocks may differ.
     pub(super) fn after_lifts(&self, records: &[RevocationRecord]) -> Vec<RevocationRecord> {
         let ledger = self.ledger();
         records.iter().map(|record| ledger.after_lift(record)).collect()
     }
 
-    /// Returns the marks that were taken back and are still remembered.
+    /// Returns the lifted marks that are still remembered.
     pub(in crate::revocation) fn lifted_records(&self) -> Vec<RevocationRecord> {
         self.ledger().lifted()
     }

@@ -1,4 +1,4 @@
-//! Which hosts a request may name, and where.
+//! Hosts that a request may name, and their places.
 
 use super::*;
 

@@ -2,7 +2,7 @@
 
 use crate::model::reason::Reason;
 
-/// The longest path that is taken.
+/// The longest accepted path.
 pub const MAX_PATH_BYTES: usize = 8 * 1024;
 
 /// The reason why a path has no single reading. It is for the operator; the client learns only that

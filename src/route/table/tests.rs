@@ -1,4 +1,4 @@
-//! Which operation a host, a path and a method come to.
+//! The operation of a host, a path and a method.
 
 use proptest::prelude::*;
 
@@ -97,7 +97,7 @@ fn find(table: &RouteTable, method: &str, path: &str) -> Result<u32, NotFound> {
     table.find("", &path, &method.parse().unwrap()).map(|found| found.operation)
 }
 
-/// Position of the API, or nothing.
+/// Returns the position of the API, or none.
 fn find_api(table: &RouteTable, host: &str, path: &str) -> Option<(u32, usize)> {
     let found = table.find(host, &normalize(path).unwrap(), &Method::GET);
     found.ok().map(|found| (found.api.0, found.base_length))

@@ -40,7 +40,7 @@ use crate::store::sql::{self, SqlSession, StoreReading, stored};
 use crate::store::storage::{Answer, Store};
 use crate::store::write::{Write, WriteProgress, Written};
 
-/// The longest wait for an answer, with everything that it takes.
+/// The longest wait for an answer, including all steps.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A database on a server.
@@ -217,7 +217,7 @@ impl Store for PostgresStore {
         kinds: &'s [Kind],
         each: Box<dyn FnMut(Record) + Send>,
     ) -> Answer<'s, StoreHead> {
-        // as long as it takes: each statement has its own limit
+        // without a limit of its own: each statement has one
         let reading = sql::FullReading::new(kinds);
         Box::pin(within!(self, READ, session => read_each(session, reading, each).await))
     }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::store::error::StoreError;
 use crate::store::sql::{ReadRow, SqlRow, SqlSession, SqlValue};
 
-/// Prepared statements of a connection; there are fewer, but for lists of many groups.
+/// Prepared statements of a connection. There are fewer, except for lists of many groups.
 const STATEMENTS: usize = 200;
 
 /// The lock of all writers of a store: "portculi" in ASCII.

@@ -1,4 +1,4 @@
-//! PostgreSQL goes and comes back, is restored from a backup, and its copy is damaged.
+//! PostgreSQL goes down and comes back, is restored from a backup, and its copy is damaged.
 
 use serde_json::json;
 

@@ -6,7 +6,7 @@ use crate::store::error::StoreError;
 use crate::store::fleet::{GatewayState, LastUse};
 use crate::store::sql::session::{SqlRow, SqlSession, SqlValue, count_of, id_of, stored, text_of};
 
-/// A gateway that was not heard of for longer is forgotten.
+/// The time after its last report at which a gateway is forgotten.
 const DAY_MILLIS: i64 = 86_400_000;
 
 /// The most gateways of one store: a row for each name that reported in the last day.

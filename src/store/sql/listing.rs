@@ -160,7 +160,7 @@ fn source<S: SqlSession>(query: &Query, total: u64, filter: &mut Filter<'_>) -> 
     if total <= MOST_SORTED || query.kind != Kind::Application {
         return "objects".to_owned();
     }
-    // those indexes hold applications alone, and say so by this word
+    // those indexes hold applications alone, which this condition tells the planner
     filter.and("kind = 'application'");
     S::objects_by(index)
 }

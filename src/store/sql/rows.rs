@@ -64,7 +64,7 @@ pub(super) async fn insert(
     count_in(session, record).await
 }
 
-/// Replaces a row. One that moved to another parent gets a row beside that.
+/// Replaces a row. An object that moved to another parent gets a row beside that.
 pub(super) async fn replace(
     session: &mut impl SqlSession,
     state: &mut StoreState,
@@ -182,7 +182,7 @@ async fn free_beside(session: &mut impl SqlSession, first: i64) -> Result<Option
     if next < end {
         return Ok(Some(next));
     }
-    // the last one is taken: some before it were given back
+    // the last one is taken, but earlier ones may be free
     let gap = "SELECT seq + 1 FROM objects AS o WHERE seq >= $1 AND seq + 1 < $2 AND NOT EXISTS \
                (SELECT 1 FROM objects AS n WHERE n.seq = o.seq + 1) ORDER BY seq LIMIT 1";
     Ok(session.query(gap, &within, one_number).await?.into_iter().next())

@@ -43,7 +43,7 @@ pub(in crate::store) trait SqlSession: Send {
         values: &[SqlValue<'_>],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Names the table of objects with the index that a list has to walk along.
+    /// Names the table of objects with the index that a list must use.
     fn objects_by(index: &'static str) -> String;
 
     /// Keeps other writers out until the transaction ends.

@@ -25,7 +25,7 @@ pub(in crate::store) async fn apply(
     apply_counted(session, write, now, &WriteProgress::default()).await
 }
 
-/// Like [`apply`], and tells how far it is.
+/// Like [`apply`], and reports its progress.
 pub(in crate::store) async fn apply_counted(
     session: &mut impl SqlSession,
     write: &Write,

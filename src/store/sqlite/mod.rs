@@ -108,7 +108,7 @@ impl SqliteStore {
         self.readers.read(work).await
     }
 
-    /// Runs work on the writer's thread, in a transaction of its own, for as long as it takes.
+    /// Runs work on the writer's thread, in a transaction of its own, without a time limit.
     pub(in crate::store) async fn work_long<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut SqliteSession) -> Result<T, StoreError> + Send + 'static,
@@ -118,7 +118,7 @@ impl SqliteStore {
         answer.await.map_err(|_| StoreError::Unavailable("the writer ended".to_owned()))?
     }
 
-    /// Like [`SqliteStore::work_long`], within the time of a write.
+    /// Like [`SqliteStore::work_long`], within the time limit of a write.
     pub(in crate::store) async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut SqliteSession) -> Result<T, StoreError> + Send + 'static,
@@ -143,7 +143,7 @@ impl SqliteStore {
     }
 }
 
-/// Work for the writer's thread, and where its result arrives.
+/// Makes a job for the writer's thread, and the receiver of its result.
 fn other<T: Send + 'static>(
     work: impl FnOnce(&mut SqliteSession) -> Result<T, StoreError> + Send + 'static,
 ) -> (Job, oneshot::Receiver<Result<T, StoreError>>) {

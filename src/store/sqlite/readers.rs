@@ -48,7 +48,7 @@ impl Readers {
         })?
     }
 
-    /// Like [`Readers::read`], for as long as it takes.
+    /// Like [`Readers::read`], without a time limit.
     pub(super) async fn read_long<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut SqliteSession) -> Result<T, StoreError> + Send + 'static,

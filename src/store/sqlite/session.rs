@@ -16,7 +16,7 @@ use crate::store::sql::{ReadRow, SqlRow, SqlSession, SqlValue};
 /// The time to wait for another process, such as an export: a write takes milliseconds.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Prepared statements that are kept: there are fewer.
+/// Prepared statements that are kept; there are fewer.
 const STATEMENTS: usize = 128;
 
 /// Each connection sees its changes and lists by itself. The log of changes shrinks to 64 MiB after
@@ -150,7 +150,7 @@ pub(in crate::store) fn now<T>(
     }
 }
 
-/// SQLite counts values with another sign.
+/// Returns the statement with SQLite's sign for values.
 fn numbered(sql: &str) -> String {
     sql.replace('$', "?")
 }

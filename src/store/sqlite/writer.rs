@@ -89,7 +89,7 @@ impl SqliteWriter {
             return;
         };
         if !self.session.outside_transaction() {
-            // if that fails too, the next BEGIN says so
+            // if that fails too, the next BEGIN reports it
             let _ = self.session.batch("ROLLBACK");
         }
         let replies = kept.into_iter().map(|(_, reply)| reply);

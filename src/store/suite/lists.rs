@@ -142,7 +142,7 @@ pub(in crate::store) async fn counts_stay_right_through_blocks_and_changes(given
     assert_eq!(names(&given, &prefixed).await, (1000, vec![name(4998), name(4999)]));
     let hers = Query { owner: Some("anna".to_owned()), limit: 1, ..applications() };
     assert_eq!(names(&given, &hers).await.0, 3000);
-    // a tenth is renamed behind the others, and a tenth goes
+    // a tenth is renamed to the end, and a tenth is removed
     for tenth in 0..2 {
         let mut changes = Vec::new();
         for n in (tenth..NAMES).step_by(10) {

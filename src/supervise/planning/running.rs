@@ -13,7 +13,7 @@ use crate::supervise::inventory::Inventory;
 use crate::supervise::planning::compare::{PlanSide, compare};
 use crate::supervise::planning::plan::{Plan, PlannedChange};
 use crate::supervise::reload::Reloader;
-use crate::supervise::settled::Settled;
+use crate::supervise::settled_files::SettledFiles;
 
 impl Reloader {
     /// Returns the changes that a reload of this file would make. `seen` is the state of the files
@@ -35,7 +35,7 @@ impl Reloader {
 
     async fn planned(&self, file: PathBuf, seen: Vec<FileStamp>) -> Result<Plan, SuperviseError> {
         let store = self.provisioning.follower.as_ref().map(|own| own.reader().clone());
-        let Settled { loaded, .. } = self.publisher.read_once(file, store.clone()).await?;
+        let SettledFiles { loaded, .. } = self.publisher.read_once(file, store.clone()).await?;
         let guarded =
             self.inventory().guard(&Inventory::of(&loaded.model), self.settings.reload_max_removed);
         let snapshot = self.publisher.snapshots().load();

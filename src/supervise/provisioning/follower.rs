@@ -50,7 +50,7 @@ pub(in crate::supervise) enum Step {
         tables: Option<StoredTables>,
         applications: Vec<ChangedApplication>,
     },
-    /// The history is not known any more: everything has to be read.
+    /// The history is no longer known, so everything must be read.
     Everything,
 }
 

@@ -17,7 +17,7 @@ use crate::store::GatewayState;
 use crate::supervise::provisioning::declared::declared_objects;
 use crate::supervise::provisioning::follower::StoreFollower;
 use crate::supervise::provisioning::state::StoreReader;
-use crate::supervise::settled::Settled;
+use crate::supervise::settled_files::SettledFiles;
 use crate::telemetry::Metrics;
 
 /// Calls of the API that may wait for the publisher.
@@ -37,7 +37,7 @@ pub(in crate::supervise) struct Provisioning {
 }
 
 impl Provisioning {
-    pub(in crate::supervise) fn new(store: Option<StoreReader>, settled: &Settled) -> Self {
+    pub(in crate::supervise) fn new(store: Option<StoreReader>, settled: &SettledFiles) -> Self {
         let Loaded { model, files, names, .. } = &settled.loaded;
         let declared = with_settings(files, ApiSettings::of(model));
         let follower = store.zip(settled.stored.as_ref()).map(|(reader, state)| {

@@ -1,4 +1,4 @@
-//! Files that are read again: the difference is applied, and the overlay is folded.
+//! Files that are read again: the difference is applied, and the overlay is compacted.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -110,17 +110,18 @@ async fn a_file_that_is_read_again_is_applied_as_what_differs() {
 #[tokio::test]
 async fn a_grown_overlay_is_folded_under_what_changed_meanwhile() {
     let (folder, identities) = (tempfile::tempdir().unwrap(), Identities::default());
-    let count = FOLD_BEYOND * 2;
+    let count = COMPACT_BEYOND * 2;
     let first = load(folder.path(), &applications(count, |_| false), &identities);
     let mut publisher = publisher(first, &identities);
-    let many = load(folder.path(), &applications(count, |at| at <= FOLD_BEYOND), &identities);
-    assert_eq!(reload(&mut publisher, many), Some(FOLD_BEYOND + 1));
-    let more = load(folder.path(), &applications(count, |at| at <= FOLD_BEYOND + 1), &identities);
-    assert_eq!(reload(&mut publisher, more), Some(FOLD_BEYOND + 2));
+    let many = load(folder.path(), &applications(count, |at| at <= COMPACT_BEYOND), &identities);
+    assert_eq!(reload(&mut publisher, many), Some(COMPACT_BEYOND + 1));
+    let more =
+        load(folder.path(), &applications(count, |at| at <= COMPACT_BEYOND + 1), &identities);
+    assert_eq!(reload(&mut publisher, more), Some(COMPACT_BEYOND + 2));
     let before = publisher.snapshots.load();
-    publisher.fold().await;
+    publisher.compact().await;
     let after = publisher.snapshots.load();
-    assert_eq!(after.directory.recent_count(), 1, "what changed after the fold began");
+    assert_eq!(after.directory.recent_count(), 1, "what changed after the compaction began");
     assert_eq!(after.generation, before.generation);
     assert_eq!(before.directory.difference(&after.directory, 0), Some(Vec::new()));
     assert_eq!(after.directory.application_count(), count);
@@ -162,7 +163,7 @@ async fn policies_that_come_and_go_change_no_application() {
         compiled.unwrap()
     };
     let mut publisher = publisher(with(&["gone", "kept"], "gone"), &identities);
-    // one before the others, and one that goes: of the applications, one has changed
+    // one is added at the front, and one is removed: of the applications, one has changed
     assert_eq!(reload(&mut publisher, with(&["new", "kept"], "new")), Some(1));
     assert_eq!(policy_of(&publisher, "application-7"), "kept");
     assert_eq!(policy_of(&publisher, "more"), "new");

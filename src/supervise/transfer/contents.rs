@@ -11,7 +11,7 @@ use crate::store::{Change, Kind, Record, Store, StoreKeys};
 use crate::supervise::provisioning::{Gathering, StoredTables};
 use crate::supervise::transfer::error::TransferError;
 
-/// Kinds that a file says, and those that go with an API.
+/// The kinds that a file can hold, and those that belong to an API.
 const READ: [Kind; 9] = [
     Kind::KeyManager,
     Kind::Api,

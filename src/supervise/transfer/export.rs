@@ -1,4 +1,4 @@
-//! Writes everything that a file of the contract can say, sorted.
+//! Writes everything that a file of the contract can hold, sorted.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

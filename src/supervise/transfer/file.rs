@@ -1,4 +1,4 @@
-//! The objects that a file says.
+//! The objects in a file.
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -11,7 +11,7 @@ use crate::supervise::transfer::form::{LISTS, PARTS, members, take_id};
 #[derive(Debug)]
 pub(super) struct FileObject {
     pub(super) kind: Kind,
-    /// The object that it is, under whatever name; without it the name says so.
+    /// The object's id, which finds it under any name. Without an id the name finds it.
     pub(super) id: Option<Uuid>,
     pub(super) declared: Map<String, Value>,
     /// The keys and subscriptions of an application, which are all that it has.

@@ -135,7 +135,7 @@ pub(super) fn record(
     record
 }
 
-/// Removes members without a value, which no file can say.
+/// Removes members without a value, which a file cannot hold.
 pub(super) fn drop_nulls(map: &mut Map<String, Value>) {
     map.retain(|_, value| !value.is_null());
     for value in map.values_mut() {

@@ -56,7 +56,7 @@ pub(super) fn changes(
     let mut changes: Vec<Change> = gone.map(removal).collect();
     // an object that points to another one is removed before it
     changes.reverse();
-    // and comes after it
+    // and is made after it
     made.sort_by_key(kind_of);
     changes.append(&mut made);
     Ok(changes)

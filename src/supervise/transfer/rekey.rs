@@ -10,8 +10,9 @@ use crate::supervise::transfer::error::TransferError;
 /// An object may change while its secrets are encrypted again.
 const ATTEMPTS: usize = 5;
 
-/// Returns the numbers of secrets and of objects that were changed. Each object is a write of its
-/// own, so that a gateway goes on; a command that was stopped can be run again.
+/// Seals all secrets anew, and returns the numbers of changed secrets and objects. Each object is a
+/// write of its own, so that a gateway goes on in between. A command that was stopped can be run
+/// again.
 pub async fn rekey(store: &dyn Store, keys: &StoreKeys) -> Result<(usize, usize), TransferError> {
     let found = Arc::new(Mutex::new(Vec::new()));
     let finding = Arc::clone(&found);

@@ -65,7 +65,7 @@ async fn write(store: &dyn Store, records: Vec<Record>) {
         .unwrap();
 }
 
-/// A store with an object of each kind, and texts that TOML has to escape.
+/// A store with an object of each kind, and strings that TOML must escape.
 async fn fill(target: &ImportTarget) {
     let mut manager = record(Kind::KeyManager, "is7", json!({}));
     let place = SecretPlace { kind: Kind::KeyManager, id: manager.id, field: "password" };

@@ -5,10 +5,10 @@ use std::fmt::Write;
 
 use super::UnixMillis;
 
-/// The last second that was asked for, as text.
+/// The last requested second, as text.
 #[derive(Debug, Default)]
 pub(super) struct Calendar {
-    /// Since 1970.
+    /// Seconds since 1970.
     second: Option<u64>,
     text: String,
     /// The length of the text that the second shares.
@@ -27,7 +27,7 @@ impl Calendar {
                 .ok()
                 .and_then(|second| jiff::Timestamp::from_second(second).ok())
             {
-                // memory takes every byte
+                // writing to memory cannot fail
                 Some(timestamp) => drop(write!(self.text, "{timestamp:.0}")),
                 None => self.second = None,
             }

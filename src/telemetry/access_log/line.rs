@@ -16,7 +16,7 @@ use serde_json::ser::{Formatter, Serializer};
 use super::token_hash::TokenHash;
 use crate::model::gateway::LogFormat;
 
-/// Stands where a text was cut.
+/// The mark of a cut.
 const CUT_MARK: &str = "\u{2026}";
 
 /// The text before a value, with the opening quote of a string; numbers use all but that quote.
@@ -105,7 +105,7 @@ impl<'l> LogLine<'l> {
         }
     }
 
-    /// A word that is known to need no escape.
+    /// Writes a word that needs no escape.
     pub(super) fn word(&mut self, name: FieldName, word: &'static str) {
         self.lead(name);
         self.lines.extend_from_slice(word.as_bytes());
@@ -160,7 +160,7 @@ impl<'l> LogLine<'l> {
                 self.lines.push(b':');
                 self.digits(address.port().into());
             }
-            // memory takes every byte
+            // writing to memory cannot fail
             SocketAddr::V6(address) => drop(write!(self.lines, "{address}")),
         }
         self.lines.push(b'"');
@@ -247,15 +247,15 @@ fn is_plain(text: &[u8]) -> bool {
     words.iter().chain([&last]).all(|word| {
         let word = u64::from_le_bytes(*word);
         let every = |byte: u8| u64::from_le_bytes([byte; 8]);
-        // a byte's high bit is set where the byte is zero, or was below `bound`; a byte above 0x7f
-        // is refused by itself
+        // a byte's high bit is set if the byte is zero, or was below `bound`; a byte above 0x7f is
+        // refused separately
         let below = |word: u64, bound: u8| word.wrapping_sub(every(bound)) & !word;
         let is = |byte: u8| below(word ^ every(byte), 1);
         (word | below(word, b' ') | is(b'"') | is(b'\\') | is(0x7f)) & every(0x80) == 0
     })
 }
 
-/// Compact JSON with the wider escapes.
+/// Formats compact JSON with the wider escapes.
 struct Escaping;
 
 impl Formatter for Escaping {

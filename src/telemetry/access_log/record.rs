@@ -55,7 +55,7 @@ pub struct AccessRecord<'a> {
     pub reason: Reason,
     /// The refusal that was only observed.
     pub observed: Option<&'static str>,
-    /// The operator's word on a refusal.
+    /// The operator's message on a refusal.
     pub message: Option<&'a str>,
     /// The throttling policy that refused the request, or that let it through although it is
     /// beyond.

@@ -119,7 +119,8 @@ impl LogTarget {
         }
     }
 
-    /// Opens the path anew if something else stands there now. On failure the old file goes on.
+    /// Opens the path anew if another file stands there now. If that fails, the old file stays in
+    /// use.
     pub(super) fn reopen(&mut self) -> io::Result<()> {
         let Some(rotation) = &mut self.rotation else { return Ok(()) };
         rotation.checked = Instant::now();

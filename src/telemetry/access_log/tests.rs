@@ -373,7 +373,7 @@ fn lines_after_the_end_are_counted_as_lost() {
     let writer = log.writer();
     log.shutdown(Duration::from_secs(10)).unwrap();
     log.shutdown(Duration::from_secs(10)).unwrap();
-    // the thread has said that it ended; its queue closes a moment later
+    // the thread has confirmed its end; its queue closes a moment later
     let begun = Instant::now();
     let mut written = 0;
     while log.dropped().load(Ordering::Relaxed) == 0 && begun.elapsed() < Duration::from_secs(10) {

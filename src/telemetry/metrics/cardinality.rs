@@ -34,11 +34,11 @@ pub struct ExpectedLoad {
     pub key_managers: usize,
     /// The number of key managers that serve organizations which are not listed.
     pub templates: usize,
-    /// Key managers and templates that are listed.
+    /// The number of listed key managers and templates.
     pub judges: usize,
     /// Applications, where exchanges are counted by them.
     pub applications: usize,
-    /// Throttling policies, and backends with a hard limit.
+    /// The number of throttling policies, and of backends with a hard limit.
     pub policies: usize,
     /// The number of targets with TLS, whose certificates are observed.
     pub servers: usize,

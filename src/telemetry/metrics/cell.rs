@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Relaxed throughout: each number stands for itself, and a reader that comes a moment early sees
+/// Accesses are relaxed: each number is independent, and a reader that comes a moment early sees
 /// the value before.
 #[derive(Debug, Default)]
 pub(super) struct Cell(AtomicU64);

@@ -110,7 +110,7 @@ fn observed(totals: &[(&Arc<ApiSeries>, ApiTotals)]) -> Vec<MetricSample> {
     all.collect()
 }
 
-/// Returns the exemplars of an API, where the family has some.
+/// Returns the exemplars of an API, if the family has some.
 fn traced(family: &FamilyDefinition, totals: &ApiTotals) -> Option<Box<Exemplars>> {
     let has_any = totals.exemplars.iter().any(Option::is_some);
     (has_any && family.name == families::REQUEST_DURATION.name).then(|| Box::new(totals.exemplars))
@@ -303,7 +303,7 @@ pub(super) fn control(out: &mut Exposition<'_>, control: &Control) {
     out.write(&families::BUILD_INFO, vec![sample(build_labels(), 1.0)]);
 }
 
-/// The version, the commit where the build was told of it, and the platform.
+/// Returns the version, the commit if the build has one, and the platform.
 fn build_labels() -> [Label; 3] {
     [
         Label::Fixed(env!("CARGO_PKG_VERSION")),
@@ -332,7 +332,7 @@ pub(super) fn logs(out: &mut Exposition<'_>, lines: u64, events: u64) {
     out.write(&families::LOG_DROPPED, vec![sample([], as_f64(events))]);
 }
 
-/// Spans, where the gateway makes some.
+/// Writes the families of spans, if the gateway makes some.
 pub(super) fn traces(out: &mut Exposition<'_>, counters: &TraceCounters) {
     out.write(&families::TRACE_SPANS_EXPORTED, vec![sample([], as_f64(counters.exported_total()))]);
     let dropped = DroppedSpans::ALL

@@ -17,7 +17,7 @@ pub struct SnapshotFacts {
     pub subscriptions: u64,
 }
 
-/// The state of one key manager's keys, asked at each scrape.
+/// The state of one key manager's keys, read at each scrape.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct KeyManagerFacts {
     pub name: String,
@@ -53,7 +53,7 @@ pub struct CertificateFacts {
     pub not_after: u64,
 }
 
-/// The facts about callers beside key sets, asked at each scrape.
+/// The facts about callers besides key sets, read at each scrape.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IdentityFacts {
     pub forging_sources: u64,

@@ -106,7 +106,7 @@ pub(super) fn label_sets(kind: MetricKind, max_series: usize) -> usize {
     (max_series / series_each(kind)).max(1)
 }
 
-/// The series that one label set takes.
+/// Returns the number of series of one label set.
 pub(super) fn series_each(kind: MetricKind) -> usize {
     match kind {
         MetricKind::Counter | MetricKind::Gauge(_) => 1,

@@ -120,7 +120,7 @@ impl HistogramTotals {
             || self.buckets.iter().zip(&before.buckets).any(|(now, before)| now < before)
     }
 
-    /// Counted from the buckets, so that a scrape between two writes still adds up.
+    /// Returns the sum of the buckets, so that a scrape between two writes still adds up.
     pub(super) fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
@@ -129,7 +129,7 @@ impl HistogramTotals {
         Duration::from_nanos(self.nanoseconds)
     }
 
-    /// Upper bound in seconds, and how many were at most that.
+    /// Returns upper bounds in seconds, each with the number of durations up to it.
     pub(super) fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
         BOUNDS.iter().zip(&self.buckets).scan(0, |below, (bound, count)| {
             *below += count;

@@ -15,7 +15,7 @@ use super::family::FamilyDefinition;
 use super::histogram::{HistogramCells, HistogramTotals};
 use super::sample::{Label, MetricSample, SampleValue};
 
-/// The state of the revocations, asked at each scrape.
+/// The state of the revocations, read at each scrape.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RevocationFacts {
     /// The number of revocations in force, by kind.
@@ -27,9 +27,9 @@ pub struct RevocationFacts {
     /// The number of revocations that were refused because the list was full.
     pub full: u64,
     pub journal_failures: u64,
-    /// Found damaged, at the start or while running.
+    /// The number of damages, found at the start or while running.
     pub journal_damages: u64,
-    /// Taken back.
+    /// The number of lifted revocations.
     pub lifted: u64,
     pub channel: Option<ChannelFacts>,
 }

@@ -48,8 +48,8 @@ impl KeyManagerSeries {
         self.clock_lead.note(seconds(at).saturating_sub(seconds(now)));
     }
 
-    /// Counts a consumer key that is another key manager's, and tells whether to log it. Two
-    /// workers of one moment may both be told so.
+    /// Counts a consumer key of another key manager, and tells whether to log it. Two workers can
+    /// both be told so in the same moment.
     pub fn foreign_key(&self, now: Moment) -> bool {
         self.foreign_keys.add_shared(1);
         // from 1 on: a hand-set clock may begin at zero

@@ -24,7 +24,7 @@ pub enum RefusedConnection {
 /// The reason why a client's TLS handshake did not finish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TlsFailure {
-    /// Longer than `header_timeout`.
+    /// The handshake or head took longer than `header_timeout`.
     Timeout,
     /// The client closed or reset the connection.
     Closed,
@@ -63,7 +63,7 @@ impl ListenerSeries {
         self.limit.set(connections as u64);
     }
 
-    /// A connection was accepted; the worker that serves it says so.
+    /// Counts an accepted connection, on the worker that serves it.
     pub fn opened(&self, worker: usize) {
         if let Some(cells) = self.cells(worker) {
             cells.connections.began.add_shared(1);
@@ -104,7 +104,7 @@ impl ListenerSeries {
 }
 
 impl RefusedConnection {
-    /// In the order of the cells.
+    /// All, in the order of the cells.
     pub const ALL: [Self; 6] = [
         Self::Limit,
         Self::Address,
@@ -127,7 +127,7 @@ impl RefusedConnection {
 }
 
 impl TlsFailure {
-    /// In the order of the cells.
+    /// All, in the order of the cells.
     pub const ALL: [Self; 3] = [Self::Timeout, Self::Closed, Self::Protocol];
 
     pub fn label(self) -> &'static str {

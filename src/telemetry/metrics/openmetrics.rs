@@ -11,7 +11,7 @@ use super::sample::{MetricSample, SampleValue};
 /// The end of a scrape.
 pub(super) const END: &str = "# EOF\n";
 
-/// Writes a family with its samples. Memory takes every byte, so no writing fails.
+/// Writes a family with its samples. Writing to memory cannot fail.
 pub(super) fn write(text: &mut String, family: &FamilyDefinition, samples: &[MetricSample]) {
     let (kind, name) = match family.kind {
         MetricKind::Counter => {

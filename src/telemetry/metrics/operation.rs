@@ -76,7 +76,7 @@ pub(super) struct ApiTotals {
 pub(super) struct MethodTotals {
     /// The counts by [`Reason::index`]; [`Reason::Forwarded`] has none.
     pub(super) reasons: [u64; Reason::COUNT],
-    /// Forwarded answers by [`super::status`] cell.
+    /// The forwarded answers, by [`super::status`] cell.
     pub(super) forwarded: [u64; STATUS_CELLS],
 }
 

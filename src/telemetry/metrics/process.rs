@@ -16,8 +16,7 @@ pub(super) struct ProcessFacts {
     pub(super) start_seconds: Option<f64>,
 }
 
-/// Linux reports times in `/proc` in this unit on every architecture that Rust's standard library
-/// supports.
+/// The unit of times in `/proc`, on every architecture that Rust's standard library supports.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 /// The fields of `/proc/self/stat`, counted after the command's closing parenthesis (proc(5)
@@ -71,7 +70,7 @@ fn max_descriptors(limits: &str) -> Option<f64> {
     line.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// Unlimited is the largest number, as in other programs.
+/// Returns the limit. Unlimited is the largest number, as in other programs.
 fn max_virtual_bytes(limits: &str) -> Option<f64> {
     let line = limits.lines().find_map(|line| line.strip_prefix("Max address space"))?;
     let soft = line.split_ascii_whitespace().next()?;

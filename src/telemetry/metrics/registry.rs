@@ -31,7 +31,7 @@ pub(super) struct Live {
     pub(super) listeners: Vec<Arc<ListenerSeries>>,
 }
 
-/// Tidying starts here and then happens whenever the number has doubled.
+/// The number of series at which tidying starts. Later it happens whenever the number has doubled.
 const TIDY_AT_LEAST: usize = 256;
 
 impl Registry {

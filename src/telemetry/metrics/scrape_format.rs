@@ -1,4 +1,4 @@
-//! The format of a scrape, by the `Accept` of whoever scrapes.
+//! The format of a scrape, chosen by the scraper's `Accept`.
 
 /// A format of a scrape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -32,7 +32,7 @@ struct CallSeries {
     workers: Box<[OnceLock<Box<CallCells>>]>,
 }
 
-/// Aligned like the cells of operations.
+/// The cells, aligned like those of operations.
 #[derive(Debug)]
 #[repr(align(128))]
 struct CallCells {
@@ -132,7 +132,7 @@ impl CallStatistics {
         }
         let mut known = lock(&self.known);
         histories.retain(|pair, history| {
-            // whoever holds the series may count in it: only a token that is known does
+            // a holder of the series may count in it, and only known tokens hold it
             let is_used = || known.get(pair).is_some_and(|series| Arc::strong_count(series) > 1);
             let kept = !history.is_empty() || is_used();
             if !kept {

@@ -2,7 +2,7 @@
 //! 499 for a client that left. Backends may send any number, so the rest shares one cell: a backend
 //! cannot add series.
 
-/// Sorted; position = the cell.
+/// The statuses, sorted; the position of a status is its cell.
 const REGISTERED: [u16; 63] = [
     100, 101, 102, 103, 104, 200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303,
     304, 305, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414,

@@ -89,7 +89,8 @@ fn many_workers_lose_no_exchange_and_no_scrape_sees_a_count_fall() {
     assert_of_an_api(&scrape, &api, quarter);
 }
 
-/// A quarter of the exchanges has each of four outcomes. Scrapes go on meanwhile.
+/// Records exchanges on all workers, a quarter with each of four outcomes. Scrapes go on in the
+/// meantime.
 fn record_on_all_workers(
     metrics: &Metrics,
     operation: &Arc<OperationSeries>,
@@ -131,7 +132,7 @@ fn record_on_all_workers(
     });
 }
 
-/// Three quarters were of the API, and two had a backend.
+/// Checks a scrape: three quarters were of the API, and two had a backend.
 fn assert_of_an_api(scrape: &Scrape, api: &[(&str, &str); 2], quarter: f64) {
     let duration = "portcullis_request_duration_seconds";
     assert_eq!(scrape.one(&format!("{duration}_count"), api), 3.0 * quarter);

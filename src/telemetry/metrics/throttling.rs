@@ -37,7 +37,7 @@ impl PolicySeries {
     }
 }
 
-/// The table of counters, asked at each scrape.
+/// The state of the table of counters, read at each scrape.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CounterFacts {
     pub live: u64,
@@ -46,7 +46,7 @@ pub struct CounterFacts {
     pub shared: u64,
     /// Times that counts could not be written to `state_dir`.
     pub failures: u64,
-    /// The count over all gateways, where there is one.
+    /// The count over all gateways, if there is one.
     pub of_all_gateways: Option<SharedCounterFacts>,
 }
 
@@ -116,7 +116,7 @@ impl PolicyRegistry {
     }
 }
 
-/// Writes the policies that had anything to say.
+/// Writes the policies with counts.
 pub(super) fn policies(out: &mut Exposition<'_>, live: &LivePolicies) {
     let samples = live.iter().flat_map(|((name, level), series)| {
         let outcomes = [
@@ -133,7 +133,7 @@ pub(super) fn policies(out: &mut Exposition<'_>, live: &LivePolicies) {
     out.write(&families::THROTTLED, samples.collect());
 }
 
-/// Writes the state of the count over all gateways, where there is one.
+/// Writes the state of the count over all gateways, if there is one.
 pub(super) fn shared(out: &mut Exposition<'_>, facts: SharedCounterFacts) {
     let mut one = |family: &'static FamilyDefinition, value: u64| {
         out.write(family, vec![sample([], as_f64(value))]);

@@ -2,7 +2,7 @@
 
 use super::cell::{Cell, OpenCount};
 
-/// The counters of one worker. Only its own thread may call these, but for
+/// The counters of one worker. Only its own thread may call these, except
 /// [`WorkerCounters::panicked`].
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -87,7 +87,7 @@ impl WorkerCounters {
         self.backend_retries.add(1);
     }
 
-    /// A target was taken out for its failures.
+    /// Counts the ejection of a target for its failures.
     pub fn backend_ejected(&self) {
         self.backend_ejections.add(1);
     }
@@ -97,7 +97,7 @@ impl WorkerCounters {
         if good { good_checks.add(1) } else { bad_checks.add(1) }
     }
 
-    /// Idle backend connections as they stand now.
+    /// Sets the present number of idle backend connections.
     pub fn backend_connections_idle(&self, connections: u64) {
         self.backend_idle.set(connections);
     }

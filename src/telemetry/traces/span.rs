@@ -13,7 +13,7 @@ use crate::telemetry::access_log::UnixMillis;
 #[derive(Debug, Clone)]
 pub struct ExchangeSpans {
     pub trace: TraceId,
-    /// The span of whoever sent the request.
+    /// The span of the request's sender.
     pub parent: Option<SpanId>,
     pub began: UnixMillis,
     pub server: ServerSpan,
@@ -52,7 +52,7 @@ pub struct ServerSpan {
 pub struct ChildSpan {
     pub id: SpanId,
     pub name: &'static str,
-    /// Counted from the beginning of the exchange.
+    /// The time since the beginning of the exchange.
     pub started: Duration,
     pub duration: Duration,
     pub key_manager: Option<String>,
@@ -63,7 +63,7 @@ pub struct ChildSpan {
 #[derive(Debug, Clone)]
 pub struct ClientSpan {
     pub id: SpanId,
-    /// Counted from the beginning of the exchange.
+    /// The time since the beginning of the exchange.
     pub started: Duration,
     pub duration: Duration,
     /// `host:port` of the target that answered.

@@ -12,8 +12,8 @@ use super::context::{SpanId, TraceContext, TraceId};
 use super::counters::{DroppedSpans, TraceCounters};
 use super::span::{ChildSpan, ExchangeSpans};
 
-/// Exchanges that a worker keeps before it hands them over: the tick comes ten times a second, and
-/// one exchange takes about a kilobyte.
+/// The exchanges that a worker keeps before it hands them over: the tick comes ten times a second,
+/// and one exchange takes about a kilobyte.
 const FULL_BUFFER: usize = 128;
 
 /// Buffers that may wait for the exporter: with [`FULL_BUFFER`] about 8 MiB.
@@ -43,7 +43,7 @@ pub struct TracerParts {
 /// The tracer of one worker; not for several threads.
 pub struct Tracer {
     parts: TracerParts,
-    /// 128 random bits of the process, moved on with each id.
+    /// 128 random bits of the process, advanced with each id.
     state: Cell<u128>,
     pending: RefCell<FinishedExchanges>,
 }
@@ -90,7 +90,7 @@ fn threshold(share: f64) -> u64 {
 }
 
 impl Tracer {
-    /// Begins the trace of an exchange, or goes on with the client's. Its decision on sampling
+    /// Begins the trace of an exchange, or continues the client's. A client's decision on sampling
     /// holds; without one, the ids decide.
     pub fn begin(&self, client: Option<TraceContext>) -> ExchangeTrace {
         let trace = client.map_or_else(|| TraceId::random(self.bits()), |client| client.trace);
@@ -146,7 +146,8 @@ impl Tracer {
         }
     }
 
-    /// 128 bits of a permuted congruential generator (PCG, M. E. O'Neill): ids need not be secret.
+    /// Returns 128 bits of a permuted congruential generator (PCG, M. E. O'Neill): ids need not be
+    /// secret.
     fn bits(&self) -> u128 {
         const MULTIPLIER: u128 = 0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645;
         const INCREMENT: u128 = 0x5851_f42d_4c95_7f2d_1405_7b7e_f767_814f;
@@ -164,7 +165,7 @@ impl Drop for Tracer {
 }
 
 impl ExchangeTrace {
-    /// The client's trace, where the gateway does not trace.
+    /// Returns the client's trace, for a gateway that does not trace.
     pub fn of_client(client: TraceContext) -> Self {
         let TraceContext { trace, span, sampled } = client;
         Self { trace, parent: Some(span), sampled, own: None }

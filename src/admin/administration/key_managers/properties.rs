@@ -16,7 +16,7 @@ use crate::admin::texts;
 pub(super) enum ConnectorSecret {
     /// `credentials.password` of the declared form.
     Password,
-    /// A connector setting that is kept beside it.
+    /// A connector setting, which is kept beside the declared form.
     Property(String),
 }
 

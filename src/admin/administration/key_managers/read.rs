@@ -27,7 +27,7 @@ const OF_FUNCTIONS: [(&str, &str); 3] = [
     ("introspection", "introspection_endpoint"),
 ];
 
-/// A key manager as it will be kept, but for its secrets.
+/// A key manager in its stored form, without its secrets.
 #[derive(Debug)]
 pub(super) struct KeyManagerDraft {
     pub(super) name: String,

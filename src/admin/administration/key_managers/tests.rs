@@ -130,7 +130,7 @@ fn what_is_shown_can_be_sent_back_and_changes_nothing() {
     let again = draft(body(shown).unwrap()).unwrap();
     assert!(again.secrets.iter().all(|(_, value)| *value == ConnectorSecretValue::Kept));
     assert_eq!(merge::replace(&mut record, again).unwrap(), Vec::new());
-    // the answer says these, which the first body left to their defaults
+    // the answer has these, which the first body left to their defaults
     record.extra.remove("enableTokenHashing");
     assert_eq!(record, before);
 }

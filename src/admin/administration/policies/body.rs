@@ -36,7 +36,7 @@ pub(super) struct PolicyBody {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(super) struct ThrottleLimit {
-    /// Such as `REQUESTCOUNTLIMIT`.
+    /// The type, such as `REQUESTCOUNTLIMIT`.
     #[serde(rename = "type")]
     pub(super) kind: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,7 +105,7 @@ pub(super) struct ConditionalGroup {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub(super) struct ThrottleCondition {
-    /// Such as `IPCONDITION`.
+    /// The type, such as `IPCONDITION`.
     #[serde(rename = "type")]
     pub(super) kind: String,
     pub(super) invert_condition: bool,

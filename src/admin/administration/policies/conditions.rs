@@ -138,7 +138,7 @@ fn range(own: &IpCondition) -> Result<String, Refused> {
             .map_err(|_| Refused::bad_request(format!("`{field}.{part}` is no address")))
     };
     match own.kind.as_deref() {
-        // files can say a network
+        // a file can hold a network
         Some("IPSPECIFIC") => match own.specific.as_deref().and_then(|own| own.split_once('/')) {
             Some((first, bits)) if bits.parse::<u8>().is_ok() => {
                 Ok(format!("{}/{bits}", text("specificIP", &Some(first.to_owned()))?))

@@ -70,7 +70,7 @@ pub(super) fn rule(query: &str, template: &str) -> Result<Map<String, Value>, Re
         let description = "`siddhiQuery`: `throttleKey` does not have the parts of `keyTemplate`";
         return Err(refused(description));
     }
-    // WSO2 says of ">= 5" that five requests pass
+    // in WSO2 ">= 5" means that five requests pass
     let count: u64 = part("count").parse().map_err(|_| unknown())?;
     if count == 0 {
         return Err(refused("`siddhiQuery`: the count is not more than 0"));
@@ -175,7 +175,7 @@ mod tests {
     fn another_query_is_refused() {
         let template = "$userId:$apiContext";
         for (from, to) in [
-            // it holds for one user alone, which a policy here cannot say
+            // it holds for one user alone, which a policy here cannot express
             ("not (userId is null)", "userId == 'admin'"),
             ("not (userId is null)", "userId == 'a' or true"),
             ("count(throttleKey) >= 5", "sum(throttleKey) >= 5"),

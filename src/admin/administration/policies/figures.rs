@@ -47,7 +47,8 @@ pub(super) fn limit(field: &str, body: &ThrottleLimit) -> Result<Map<String, Val
     Ok(declared)
 }
 
-fn amounts(field: &str, name: &str, own: &LimitFigures) -> Result<Map<String, Value>, Refused> {
+/// Refuses figures that a limit of this type does not have.
+fn check_figures(field: &str, name: &str, own: &LimitFigures) -> Result<(), Refused> {
     let allowed: &[&str] = match name {
         "requestCount" => &["requestCount"],
         "bandwidth" => &["dataAmount", "dataUnit"],
@@ -64,9 +65,31 @@ fn amounts(field: &str, name: &str, own: &LimitFigures) -> Result<Map<String, Va
         ("promptTokenCount", own.prompt_token_count.is_some_and(|count| count > 0)),
         ("completionTokenCount", own.completion_token_count.is_some_and(|count| count > 0)),
     ];
-    if let Some((other, _)) = written.iter().find(|(key, is)| *is && !allowed.contains(key)) {
-        return Err(Refused::bad_request(format!("`{field}.{other}` has no function here")));
+    match written.iter().find(|(key, is)| *is && !allowed.contains(key)) {
+        Some((other, _)) => {
+            Err(Refused::bad_request(format!("`{field}.{other}` has no function here")))
+        }
+        None => Ok(()),
     }
+}
+
+/// Reads an amount of data in bytes.
+fn data_bytes(field: &str, amount: u64, unit: Option<&str>) -> Result<u64, Refused> {
+    let factor = match unit.map(str::to_ascii_uppercase).as_deref() {
+        Some("B") => 1,
+        Some("KB") => KILOBYTE,
+        Some("MB") => KILOBYTE * KILOBYTE,
+        Some("GB") => KILOBYTE * KILOBYTE * KILOBYTE,
+        _ => {
+            return Err(Refused::bad_request(format!("`{field}.dataUnit` is KB, MB or GB")));
+        }
+    };
+    let bytes = amount.checked_mul(factor).filter(|bytes| i64::try_from(*bytes).is_ok());
+    bytes.ok_or_else(|| Refused::bad_request(format!("`{field}.dataAmount` is too large")))
+}
+
+fn amounts(field: &str, name: &str, own: &LimitFigures) -> Result<Map<String, Value>, Refused> {
+    check_figures(field, name, own)?;
     let needed = |key: &str, number: Option<u64>| {
         number.filter(|number| *number > 0).ok_or_else(|| {
             Refused::bad_request(format!("`{field}.{key}` is missing, or is not more than 0"))
@@ -78,21 +101,7 @@ fn amounts(field: &str, name: &str, own: &LimitFigures) -> Result<Map<String, Va
         }
         "bandwidth" => {
             let amount = needed("dataAmount", own.data_amount)?;
-            let factor = match own.data_unit.as_deref().map(str::to_ascii_uppercase).as_deref() {
-                Some("B") => 1,
-                Some("KB") => KILOBYTE,
-                Some("MB") => KILOBYTE * KILOBYTE,
-                Some("GB") => KILOBYTE * KILOBYTE * KILOBYTE,
-                _ => {
-                    let description = format!("`{field}.dataUnit` is KB, MB or GB");
-                    return Err(Refused::bad_request(description));
-                }
-            };
-            let bytes = amount.checked_mul(factor).filter(|bytes| i64::try_from(*bytes).is_ok());
-            let bytes = bytes.ok_or_else(|| {
-                Refused::bad_request(format!("`{field}.dataAmount` is too large"))
-            })?;
-            json!({ "bandwidth": bytes })
+            json!({ "bandwidth": data_bytes(field, amount, own.data_unit.as_deref())? })
         }
         "eventCount" => json!({
             "events": needed("eventCount", own.event_count)?,

@@ -130,7 +130,7 @@ fn figures_of(level: PolicyLevel, body: &PolicyBody) -> Result<Map<String, Value
     Ok(declared)
 }
 
-/// Subscription policies have the figures of a burst without a table of their own.
+/// Reads the burst. Subscription policies have its figures without a table of their own.
 pub(super) fn burst_of_subscription(body: &PolicyBody) -> BurstLimit {
     BurstLimit {
         rate_limit_count: body.rate_limit_count,

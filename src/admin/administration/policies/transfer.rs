@@ -141,7 +141,7 @@ async fn file(form: Result<Multipart, MultipartRejection>) -> Result<Vec<u8>, Re
     Err(Refused::bad_request("`file` is missing"))
 }
 
-/// Returns the policy in an exported file. Its class says the level, or else the subtype.
+/// Returns the policy in an exported file. Its class gives the level, or else the subtype.
 fn policy_of(content: &[u8]) -> Result<(PolicyLevel, PolicyBody), Refused> {
     let bad = |fault: &str| {
         Refused::bad_request(format!("`file` is not an exported policy in JSON or YAML: {fault}"))

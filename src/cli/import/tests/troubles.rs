@@ -63,7 +63,7 @@ fn id_tokens() {
             "an ID token is no evidence: {text}"
         );
     }
-    // the gateway takes these, so that they are worth a look and nothing more
+    // the gateway accepts these, so they are only worth a look
     for (payload, because) in [
         (
             json!({ "sub": "s", "aud": ["client-1"], "azp": "client-1" }),
@@ -114,7 +114,7 @@ fn issuers_that_differ() {
     payload["iss"] = Value::Null;
     has(&told(&server, &json!({}), &payload), &["it has no issuer (`iss`)"]);
 
-    // a stranger's word is no reason to write another issuer
+    // a token of another signer is no reason to write another issuer
     let other = Signer::new("ES256");
     let payload = json!({ "iss": "https://sso.bank.example/realms/bank/", "exp": NOW.0 + 60,
         "azp": "c", "scope": "a" });

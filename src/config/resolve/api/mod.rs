@@ -12,8 +12,8 @@ use crate::config::reader::{Placed, Table};
 use crate::config::resolve::header_rules::header_rules;
 use crate::config::resolve::naming::named;
 use crate::config::resolve::references::References;
+use crate::config::resolve::root_tables::RootTables;
 use crate::config::resolve::unique::Unique;
-use crate::config::resolve::whole::Whole;
 use crate::config::resolve::{backend, cors, references};
 use crate::config::source::Sources;
 use crate::model::api::{
@@ -25,11 +25,15 @@ use crate::model::names::{ApiName, ApiSlot, KeyManagerSlot};
 use crate::model::network::NetworkRule;
 use crate::model::policy::PolicyLevel;
 
-pub(super) fn apis(whole: &Whole<'_>, sources: &Sources, references: &mut References) -> Vec<Api> {
+pub(super) fn apis(
+    roots: &RootTables<'_>,
+    sources: &Sources,
+    references: &mut References,
+) -> Vec<Api> {
     let mut names = Unique::default();
     let mut served: Vec<served::ServedBasePath> = Vec::new();
     let mut apis = Vec::new();
-    for table in whole.every("apis") {
+    for table in roots.every("apis") {
         let built = api(&table, sources, references);
         let (Some(name), Some(version)) = (table.text("name"), table.text("version")) else {
             continue;

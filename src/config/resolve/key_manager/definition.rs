@@ -57,11 +57,8 @@ pub(super) fn key_manager(
     warn_of_plain_http(table, &settings);
     let name = table.text("name")?;
     let (kind, keys) = (kind?, keys?);
-    if issuer.is_none() && !can_learn_issuer(&keys) {
-        let message =
-            "`key_managers.issuer` is missing, and there is no `well_known_url` to learn it from";
-        table.problems().error(table.at(), message.to_owned(), None);
-        return None;
+    if issuer.is_none() {
+        check_learnable(table, &keys)?;
     }
     let mut claims = kind.default_claims();
     override_claims(table, &mut claims);
@@ -95,7 +92,18 @@ pub(super) fn key_manager(
     })
 }
 
-/// Whoever writes a file may call any server; whoever uses the management API may not.
+/// Reports a missing issuer that no discovery document can give.
+fn check_learnable(table: &Table<'_>, keys: &KeySource) -> Option<()> {
+    if can_learn_issuer(keys) {
+        return Some(());
+    }
+    let message =
+        "`key_managers.issuer` is missing, and there is no `well_known_url` to learn it from";
+    table.problems().error(table.at(), message.to_owned(), None);
+    None
+}
+
+/// A file may name any server, the management API only servers in permitted networks.
 fn fetch_from(
     place: Provenance,
     settings: Settings,

@@ -1,4 +1,4 @@
-//! Reads where a key manager's keys come from.
+//! Reads the source of a key manager's keys.
 
 use std::path::PathBuf;
 

@@ -14,8 +14,8 @@ use crate::config::resolve::key_manager::issuers::{Templates, one_issuer};
 use crate::config::resolve::key_manager::settings::{Settings, fetch, settings};
 use crate::config::resolve::organizations;
 use crate::config::resolve::references::References;
+use crate::config::resolve::root_tables::RootTables;
 use crate::config::resolve::unique::Unique;
-use crate::config::resolve::whole::Whole;
 use crate::config::source::Sources;
 use crate::model::KeyManagerTemplate;
 use crate::model::key_manager::{Fetch, KeyManager};
@@ -32,13 +32,13 @@ pub(super) struct DeclaredKeyManagers {
 }
 
 pub(super) fn key_managers(
-    whole: &Whole<'_>,
+    roots: &RootTables<'_>,
     sources: &Sources,
     references: &mut References,
     networks: &NetworkRule,
 ) -> DeclaredKeyManagers {
     let defaults = Settings { networks: networks.clone(), ..Settings::default() };
-    let defaults = match whole.once("key_manager_defaults") {
+    let defaults = match roots.once("key_manager_defaults") {
         Some(table) => settings(&table, &defaults),
         None => defaults,
     };
@@ -50,7 +50,7 @@ pub(super) fn key_managers(
             ..DeclaredKeyManagers::default()
         },
     };
-    for table in whole.every("key_managers") {
+    for table in roots.every("key_managers") {
         let name = table.needed("name");
         let built = key_manager(&table, sources, &defaults, &reader.references.identities);
         let Some(name) = name else { continue };
@@ -81,7 +81,7 @@ struct KeyManagerReader<'r> {
     found: DeclaredKeyManagers,
 }
 
-/// The names and issuers that are taken.
+/// The names and issuers that are in use.
 #[derive(Default)]
 struct TakenNames {
     names: Unique,

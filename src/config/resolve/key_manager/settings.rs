@@ -22,7 +22,7 @@ pub(super) struct Settings {
     pub(super) allow_http: bool,
     pub(super) proxy: ProxyChoice,
     pub(super) max_lifetime: Option<Duration>,
-    /// The networks of addresses that came by the management API.
+    /// The permitted networks for addresses of the management API.
     pub(super) networks: NetworkRule,
 }
 

@@ -18,13 +18,13 @@ use crate::model::clock::{Moment, UnixSeconds};
 use crate::proxy::stream::ended::{Ended, spread};
 use crate::snapshot::Snapshot;
 
-/// The time until a server is asked again that could not be asked.
+/// The time until a server that could not be asked is asked again.
 const RETRY: Duration = Duration::from_secs(5);
 
-/// The first question comes this much after the stream at the earliest.
+/// The shortest time between the start of a stream and its first question.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// A stream goes on for this long while its server cannot be asked.
+/// The time for which a stream goes on while its server cannot be asked.
 const LONGEST_SILENCE: Duration = Duration::from_mins(5);
 
 /// The keys and the server that a stream's token depends on.
@@ -36,7 +36,7 @@ pub(super) struct TokenWatch {
     server: Option<StreamIntrospection>,
 }
 
-/// The server that is asked again about a token.
+/// The introspection of a token that is repeated while its stream lasts.
 #[derive(Debug)]
 struct StreamIntrospection {
     asking: IntrospectionCheck,
@@ -78,7 +78,7 @@ impl TokenWatch {
         }
     }
 
-    /// Returns the reason for which the stream has to end, if there is one. `changed`: the
+    /// Returns the reason for which the stream must end, if there is one. `changed` means that the
     /// snapshot, or a revocation, is new.
     pub(super) fn look(
         &self,
@@ -156,7 +156,7 @@ impl StreamIntrospection {
             return self.silence(false, moment);
         };
         let token = self.asking.token.reveal().as_bytes();
-        // all places are taken: its turn comes
+        // all places are taken: it waits for its turn
         let recheck = introspector.recheck(token, self.asking.purpose, now)?;
         *self.question.borrow_mut() = Some((Arc::clone(key_manager), recheck));
         None

@@ -221,7 +221,7 @@ proptest! {
         }
     }
 
-    /// The same for a strict backend, which takes `,` and `%2C` for two characters.
+    /// The same for a strict backend, which distinguishes `,` from `%2C`.
     #[test]
     fn a_backend_that_decodes_nothing_asks_for_no_more(
         operations in table(),

@@ -53,7 +53,7 @@ fn no_acknowledged_write_is_lost_when_the_process_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("portcullis.db");
     let mut acknowledged = Vec::new();
-    // another number of writes each time, so that the end comes at other places
+    // another number of writes each time, so that the end comes at different places
     for (round, writes) in [1, 7, 40, 113, 2, 61, 19, 200].into_iter().enumerate() {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "store::sqlite::tests::crash::writes_until_it_is_killed"])

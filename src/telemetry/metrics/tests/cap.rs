@@ -160,7 +160,7 @@ type Held = (
     [Arc<KeyManagerSeries>; 2],
 );
 
-/// Whatever a gateway with these APIs, policies and key managers can show.
+/// Counts everything that a gateway with these APIs, policies and key managers can show.
 fn exercise(metrics: &Metrics) -> Held {
     let operations = every_exchange(metrics);
     show_key_managers(metrics);
