@@ -26,7 +26,7 @@ pub struct KeyWaiter {
 }
 
 impl KeyWaiter {
-    /// Arrives now.
+    /// Makes a request that arrives now.
     pub fn now(source: Option<IpAddr>) -> Self {
         Self { arrived: Instant::now(), source }
     }

@@ -71,7 +71,7 @@ pub struct KeyManagerStatus {
     pub waiting: usize,
     /// The outcomes of waiting, counted by result.
     pub waits: Vec<(&'static str, u64)>,
-    /// Keys in each state of a rotation; empty where keys do not come from a server.
+    /// The number of keys in each state of a rotation; empty if keys do not come from a server.
     pub rotation: Vec<(&'static str, u64)>,
     /// The first end of the certificates that its servers have shown last, in seconds since 1970.
     pub certificate_until: Option<u64>,

@@ -291,7 +291,7 @@ async fn discovery_fills_what_is_not_written_and_must_agree() {
         "{:?}",
         insecure.status()
     );
-    // one document that is both
+    // one document that is a discovery document and a key set
     let both = format!(
         "{{\"issuer\":\"https://found\",\"jwks_uri\":\"{base}/jwks\",\"keys\":[{KEY_ONE}]}}"
     );

@@ -24,13 +24,13 @@ const LONGEST_COUNTED: u64 = 32 * 24 * 60 * 60;
 /// more than the last number if that is higher: no number comes twice.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct QuotaResets {
-    /// Of the whole application; 0 for never.
+    /// The number of the last reset of the whole application; 0 if there was none.
     #[serde(default)]
     all: u64,
-    /// The highest number, whoever was set back.
+    /// The highest number of all resets.
     #[serde(default)]
     latest: u64,
-    /// Since the whole application was.
+    /// The resets of single users since the last one of the whole application.
     #[serde(default)]
     users: BTreeMap<String, u64>,
 }

@@ -25,7 +25,7 @@ fn paths(document: &Value) -> impl Iterator<Item = (&String, &Value)> {
     document["paths"].as_object().unwrap().iter()
 }
 
-/// The texts of a call's answer that no operation gives.
+/// Tells whether an answer comes from the fallback and not from an operation.
 fn is_nowhere(answer: &Value) -> bool {
     let told = answer["description"].as_str().unwrap_or_default();
     told.starts_with("there is no operation at") || told.starts_with("this method is not allowed")

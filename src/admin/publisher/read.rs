@@ -22,7 +22,7 @@ const MOST_TEXT: usize = 256;
 /// WSO2's mark of an API that requires no subscription.
 const SUBSCRIPTIONLESS: &str = "DefaultSubscriptionless";
 
-/// Characters that WSO2's definition refuses in a name; one of a version has no space either.
+/// Characters that WSO2's definition refuses in names and versions. A version has no space either.
 const REFUSED: &str = "~!@#;:%^*()+={}|\\<>\"',&$[]/";
 
 /// The keys of the declared form that WSO2's form has, except the backends. All others came with an

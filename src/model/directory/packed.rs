@@ -27,8 +27,8 @@ pub(super) struct Packed {
     shared: Vec<TextRange>,
     /// The attributes of the few applications that have some, by slot.
     attributes: HashMap<u32, TextRange>,
-    /// Of the few applications whose counts were set back. A request asks for it, so the hash is a
-    /// fast one; nobody chooses slots.
+    /// The resets of the few applications whose counts were set back. Requests look here, so the
+    /// hash is a fast one; no client can choose slots.
     quota_resets: hashbrown::HashMap<u32, Arc<QuotaResets>>,
     by_key: HashTable<u32>,
     by_name: HashTable<u32>,

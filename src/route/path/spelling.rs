@@ -169,8 +169,8 @@ pub(super) const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// Tells whether clients send a byte raw though it must be encoded, and no backend reads it as
-/// anything but itself. The HTTP library refuses `<`, `>` and the backtick.
+/// Tells whether clients send a byte raw although it must be encoded, and every backend reads it as
+/// itself. The HTTP library refuses `<`, `>` and the backtick.
 const fn is_sent_raw(byte: u8) -> bool {
     matches!(byte, b'[' | b']' | b'|' | b'{' | b'}' | b'^' | b'"' | b'<' | b'>' | b'`')
 }

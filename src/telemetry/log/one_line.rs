@@ -1,6 +1,6 @@
 //! Keeps a text event on one line. A line feed inside a value (an error of a peer, a file's
-//! content) is shown as `
-//! `, so that no peer can write events by sending them. JSON does that by itself.
+//! content) is shown as `\n`, so that no peer can write events by sending them. JSON does that by
+//! itself.
 
 use std::io::{self, Write};
 
