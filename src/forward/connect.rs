@@ -6,7 +6,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::backend::{CompiledTarget, TargetTls};
 use crate::fetch::trust;
-use crate::forward::counted::CountedStream;
+use crate::forward::counted_stream::CountedStream;
 use crate::forward::failure::ForwardError;
 use crate::forward::http1_connection::{self, Http1Connection};
 use crate::forward::multiplexed::{self, Http2Connection};

@@ -8,7 +8,7 @@
 //! sent again. An attempt takes a connection of [`pool`] or a new one of [`connect`], on the way
 //! that [`reachable_address`] finds to an address of [`dns`] (with [`search`]); [`send`] sends in
 //! the form of [`addressing`]. Connections are [`http1_connection`], driven by [`driver`], or
-//! [`multiplexed`], watched by [`observed`]. [`health`] checks targets, [`extended_connect`] asks
+//! [`multiplexed`], watched by [`observed`]. [`health_checks`] checks targets, [`extended_connect`] asks
 //! backends of HTTP/2 for a WebSocket, [`framing`] checks the framing of answers, [`early_hints`]
 //! passes early hints, [`location`] puts the client's address in place of the backend's, [`body`]
 //! streams both ways, and [`failure`] has the reasons for missing answers.
@@ -19,7 +19,7 @@ mod balance;
 pub mod body;
 mod chain;
 mod connect;
-mod counted;
+mod counted_stream;
 pub mod dns;
 mod driver;
 pub mod early_hints;
@@ -29,7 +29,7 @@ pub mod forwarded;
 pub mod forwarder;
 mod framing;
 pub mod headers;
-pub mod health;
+pub mod health_checks;
 mod http1_connection;
 mod in_flight;
 pub mod location;

@@ -4,13 +4,14 @@
 //! The walk: `compact` splits and decodes; `header` reads the token's header; the caller chooses
 //! the key manager by [`Unverified::issuer`] and brings its [`KeySet`]; `key_set` finds the key and
 //! checks the signature over the bytes as they came; `claims` types the payload; `kind` tells
-//! access tokens from others; `rules` applies the key manager's conditions. `jwk` and `pem` turn
+//! access tokens from others; `claim_checks` applies the key manager's conditions. `jwk` and `pem` turn
 //! documents into keys, and `algorithm` is the closed list of algorithms. `dpop` reads DPoP proofs,
 //! `introspection_response` signed introspection answers, and `odd_members` unusual members of any
 //! answer. The room is pure: no I/O, no clock, no shared state. It never fetches an address that a
 //! token names, and no error repeats a part of a token.
 
 mod algorithm;
+mod claim_checks;
 mod claims;
 mod compact;
 mod date;
@@ -26,7 +27,6 @@ mod odd_members;
 mod pem;
 mod rejection;
 mod roca;
-mod rules;
 mod skipped;
 mod value;
 mod verifying_key;
@@ -34,6 +34,7 @@ mod verifying_key;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use claim_checks::{check as check_rules, check_time};
 pub use claims::{Claims, Introspected};
 pub use excerpt::Excerpt;
 pub use json::JsonFault;
@@ -41,7 +42,6 @@ pub use key_set::{KeySet, KeySetError, ParsedKeySet};
 pub use kind::{TokenKind, WrongType};
 pub use odd_members::OddMember;
 pub use rejection::{ClaimFault, MalformedToken, Part, Rejection, TimeSpan};
-pub use rules::{check as check_rules, check_time};
 pub use skipped::{SkipReason, SkippedKey};
 pub use value::{JsonValue, Members, Number};
 pub use verifying_key::KeyIdentity;
@@ -136,7 +136,7 @@ impl<'t> Unverified<'t> {
         let Header { key_id, kind, .. } = self.header;
         let claims = Claims::read(self.payload, signed_by, key_id)?;
         kind::check(claims.kind(Some(&kind)), rules).map_err(Rejection::TokenType)?;
-        rules::check(&claims, rules, now)?;
+        claim_checks::check(&claims, rules, now)?;
         Ok(claims)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::deadline::{TICK, ticks};
-use crate::forward::health;
+use crate::forward::health_checks;
 use crate::listen::local_worker::LocalWorker;
 use crate::proxy::connection::ConnectionClosing;
 
@@ -45,7 +45,7 @@ pub(super) async fn tick(worker: Rc<LocalWorker>) {
             }
         }
         let snapshot = worker.shared().snapshots().load();
-        health::check(worker.shared().forwarder(), &snapshot.routes.checked);
+        health_checks::check(worker.shared().forwarder(), &snapshot.routes.checked);
         if !worker.shared().stream_authorizations().is_empty() {
             let revocations = worker.shared().cache().revocations();
             worker.shared().stream_authorizations().sweep(

@@ -9,7 +9,7 @@
 //! answers), [`connections`] (their bound), [`hosts`] (accepted names), [`routes`] (the endpoints),
 //! [`access`] (rights of callers), [`answer`] (one request), [`state`] (shared by the endpoints),
 //! [`reply`] (forms of replies). Then one file for each endpoint: [`probes`] and [`readiness`],
-//! [`reload`] and [`reloading`], [`refreshing`] (key sets), [`explaining`], [`revocations`] with
+//! [`reload`] and [`reload_request`], [`refreshing`] (key sets), [`explaining`], [`revocations`] with
 //! [`revoking`] (an operator's call), [`fault`] (faults of a call), [`notices`] (WSO2's) and
 //! [`scopes`] (issuers of a key manager). [`control`] is the socket for commands on this machine,
 //! and [`in_force`] names the objects that this process serves.
@@ -28,7 +28,7 @@ mod probes;
 mod readiness;
 mod refreshing;
 mod reload;
-mod reloading;
+mod reload_request;
 mod reply;
 mod revocations;
 mod revoking;
@@ -42,5 +42,5 @@ pub use gate::CallGate;
 pub use hosts::OwnHosts;
 pub use in_force::{InForce, InForceState};
 pub use readiness::Readiness;
-pub use reloading::{ReloadOutcome, ReloadRequest, ReloadWanted, Removals};
+pub use reload_request::{ReloadOutcome, ReloadRequest, ReloadWanted, Removals};
 pub use state::{Explaining, ManagementState};

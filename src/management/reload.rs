@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use crate::management::access::Actor;
 use crate::management::refreshing;
-use crate::management::reloading::{ReloadOutcome, ReloadRequest, Removals};
+use crate::management::reload_request::{ReloadOutcome, ReloadRequest, Removals};
 use crate::management::reply::{ManagementReply, json, problem};
 use crate::management::state::ManagementState;
 use crate::telemetry::ManagementCall;

@@ -12,7 +12,7 @@ use crate::management::access::{Access, Actor};
 use crate::management::hosts::OwnHosts;
 use crate::management::in_force::InForce;
 use crate::management::readiness::Readiness;
-use crate::management::reloading::ReloadRequest;
+use crate::management::reload_request::ReloadRequest;
 use crate::model::clock::Clock;
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshots;

@@ -14,7 +14,7 @@ use crate::proxy::head::Head;
 use crate::proxy::inbound::Inbound;
 use crate::proxy::refusal::{Refusal, RefusalPlace, Why};
 use crate::proxy::worker::Worker;
-use crate::revocation::channel::claims::Claimed;
+use crate::revocation::channel::used_proofs::Claimed;
 use crate::snapshot::local::LocalSnapshot;
 use crate::telemetry::refusals::Unsigned;
 use crate::throttle::levels::CallFacts;

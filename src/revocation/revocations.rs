@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use hashbrown::HashMap;
 
 use crate::model::clock::UnixSeconds;
-use crate::revocation::channel::claims::ProofClaims;
+use crate::revocation::channel::used_proofs::ProofClaims;
 use crate::revocation::counts::{RevocationCounters, RevocationOrigin};
 use crate::revocation::error::{MOST, RevocationError};
 use crate::revocation::journal::Opened;

@@ -9,7 +9,7 @@ use crate::limiter::shared::{SharedLimiter, SharedNumbers};
 use crate::model::Model;
 use crate::model::gateway::Telemetry;
 use crate::snapshot::{Snapshot, Snapshots};
-use crate::supervise::counts::KeptCounts;
+use crate::supervise::saved_counts::KeptCounts;
 use crate::supervise::server_certificates;
 use crate::telemetry::{
     AccessLog, BudgetFacts, CounterFacts, IdentityFacts, KeyManagerFacts, LogHandle, Metrics,

@@ -13,10 +13,10 @@ use crate::management::{CallGate, Readiness, ReloadRequest, ReloadWanted, Remova
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshots;
 use crate::state_dir::lock::Lock;
-use crate::supervise::counts::{self, KeptCounts};
 use crate::supervise::link::TakeoverLink;
 use crate::supervise::provisioning::store_work;
 use crate::supervise::reload::Reloader;
+use crate::supervise::saved_counts::{self, KeptCounts};
 use crate::supervise::service_manager;
 use crate::supervise::trace_export::TraceExport;
 use crate::supervise::watch::Watch;
@@ -148,7 +148,7 @@ impl RunningGateway {
         self.tasks.shutdown().await;
         self.traces.shutdown().await;
         let (counts, now) =
-            (Arc::clone(&self.counts), counts::time(&self.counts, &*self.reloader.clock));
+            (Arc::clone(&self.counts), saved_counts::time(&self.counts, &*self.reloader.clock));
         // a failure is logged there
         let _ = tokio::task::spawn_blocking(move || counts.write(now)).await;
         self.reloader.publisher.shutdown().await;

@@ -23,7 +23,6 @@ use crate::state_dir::lock::Lock;
 use crate::store::{self, StoreKeys};
 use crate::supervise::clock::SystemClock;
 use crate::supervise::control_side::{ControlSide, ManagementWanted};
-use crate::supervise::counts::{self, KeptCounts};
 use crate::supervise::error::SuperviseError;
 use crate::supervise::facts;
 use crate::supervise::file_stamp::FileStamp;
@@ -38,6 +37,7 @@ use crate::supervise::provisioning::{Provisioning, StoreReader};
 use crate::supervise::publisher::{Publisher, PublisherContext};
 use crate::supervise::reload::{Reloader, set_log};
 use crate::supervise::running::RunningGateway;
+use crate::supervise::saved_counts::{self, KeptCounts};
 use crate::supervise::settled_files::{self, SettledFiles};
 use crate::supervise::trace_export::TraceExport;
 use crate::supervise::turn::turn;
@@ -155,7 +155,7 @@ async fn assemble(
     let (publisher, keys) = publish(identities, model, &process, &counts)?;
     let lock = turn(lock, predecessor.as_mut(), &keys, &settings.state_dir).await?;
     let snapshots = publisher.snapshots();
-    counts.own(&snapshots.load().throttling, counts::time(&counts, &*process.clock));
+    counts.own(&snapshots.load().throttling, saved_counts::time(&counts, &*process.clock));
     let common = common(&settings.state_dir, &*process.clock)?;
     facts::show(&process.metrics, &common, snapshots);
     let staged = Staged {

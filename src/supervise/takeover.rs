@@ -23,9 +23,9 @@ use crate::revocation::journal::Journal;
 use crate::revocation::journal::follower::JournalFollower;
 use crate::revocation::{RevocationError, Revocations};
 use crate::state_dir::lock::{Lock, LockError};
-use crate::supervise::counts;
 use crate::supervise::link::{self, TakeoverLink};
 use crate::supervise::running::RunningGateway;
+use crate::supervise::saved_counts;
 use crate::supervise::service_manager;
 use crate::supervise::signals::{SignalMeaning, Signals};
 
@@ -294,7 +294,7 @@ impl RunningGateway {
         self.reloader.channel.pause().await;
         let revocations = Arc::clone(&self.revocations);
         let (counts, now) =
-            (Arc::clone(&self.counts), counts::time(&self.counts, &*self.reloader.clock));
+            (Arc::clone(&self.counts), saved_counts::time(&self.counts, &*self.reloader.clock));
         let released = tokio::task::spawn_blocking(move || {
             counts.hand_over(now);
             revocations.hand_over()
@@ -317,7 +317,7 @@ impl RunningGateway {
             let keep_from = self.reloader.clock.forget_before();
             let (revocations, lock) = (Arc::clone(&self.revocations), self.lock.take());
             let (counts, now) =
-                (Arc::clone(&self.counts), counts::time(&self.counts, &*self.reloader.clock));
+                (Arc::clone(&self.counts), saved_counts::time(&self.counts, &*self.reloader.clock));
             let owned = tokio::task::spawn_blocking(move || {
                 counts.take_back(now);
                 let lock = lock.map_or_else(|| Lock::take_back(&folder), Ok);

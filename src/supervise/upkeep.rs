@@ -9,8 +9,8 @@ use crate::authenticate::cache::Common;
 use crate::model::clock::Clock;
 use crate::snapshot::Snapshots;
 use crate::supervise::clock_watch;
-use crate::supervise::counts::{self, KeptCounts};
 use crate::supervise::process::Process;
+use crate::supervise::saved_counts::{self, KeptCounts};
 use crate::supervise::{facts, server_certificates};
 use crate::telemetry::CallStatistics;
 
@@ -38,7 +38,7 @@ pub(super) fn begin(
     if let Some(statistics) = metrics.statistics() {
         tasks.spawn(settle(statistics));
     }
-    tasks.spawn(counts::keep(Arc::clone(counts), Arc::clone(clock)));
+    tasks.spawn(saved_counts::keep(Arc::clone(counts), Arc::clone(clock)));
 }
 
 /// Removes revocations whose tokens have expired, and clients without debt, now and then.

@@ -13,7 +13,7 @@ use crate::backend::{CompiledTarget, FormerTargetSlot};
 use crate::budget::descriptors::{Descriptor, Descriptors};
 use crate::deadline::{Deadlines, ticks};
 use crate::forward::connect::{self, Connected};
-use crate::forward::counted::CountedStream;
+use crate::forward::counted_stream::CountedStream;
 use crate::forward::dns::NameCache;
 use crate::forward::failure::ForwardError;
 use crate::forward::pool::lease::{Lease, LeaseKind};

@@ -17,7 +17,7 @@ pub(super) const DENIAL: HeaderName = HeaderName::from_static("portcullis-denial
 
 /// Writes the answer to a refused request.
 pub fn answer(refusal: &DenialReply<'_>) -> Response<Bytes> {
-    let row = table::row(refusal);
+    let row = status_table::row(refusal);
     let mut response = if refusal.format == ReplyFormat::Grpc {
         grpc::answer(&row, refusal.why)
     } else {
@@ -58,7 +58,7 @@ pub fn status(reason: Reason) -> StatusCode {
         _ => {}
     }
     let id = HeaderValue::from_static("");
-    table::row(&DenialReply::new(reason, &id, &Method::GET, ReplyFormat::Wso2)).status
+    status_table::row(&DenialReply::new(reason, &id, &Method::GET, ReplyFormat::Wso2)).status
 }
 
 fn allow(methods: &[Method]) -> HeaderValue {

@@ -7,14 +7,14 @@
 //! token good again.
 //!
 //! The walk through the files: [`session`] (one life of the connection), [`status`] (up or down),
-//! [`claims`] (DPoP proofs that were used), [`message`] (a revocation as text), [`reply`] (the
+//! [`used_proofs`] (DPoP proofs), [`message`] (a revocation as text), [`reply`] (the
 //! server's answers); connections come from [`redis_link`](crate::redis_link).
 
-pub mod claims;
 mod message;
 mod reply;
 mod session;
 mod status;
+pub mod used_proofs;
 
 use std::sync::Arc;
 
@@ -59,7 +59,8 @@ impl Channel {
             let queue = self.revocations.outbox.open();
             let (claims, claimed) = (self.revocations.claims.open(), Arc::clone(&self.revocations));
             let claiming = settings.clone();
-            self.task.spawn(async move { claims::run(claiming, &claimed.claims, claims).await });
+            self.task
+                .spawn(async move { used_proofs::run(claiming, &claimed.claims, claims).await });
             self.task.spawn(run(
                 settings,
                 Arc::clone(&self.revocations),
