@@ -67,6 +67,37 @@ fn fetches(result: &str) -> String {
     format!("portcullis_key_set_fetches_total{{key_manager=\"as\",result=\"{result}\"}}")
 }
 
+/// Answers in place of a key set: the row of the manual, the answer, and the result of the fetch.
+fn misbehaviors(both: &str, location: &str) -> Vec<(&'static str, Script, &'static str)> {
+    let half = &both[..both.len() / 2];
+    vec![
+        ("500", Script::answer(500, &[("Content-Type", "application/json")], both), "status"),
+        ("a redirect to elsewhere", Script::answer(302, &[("Location", location)], ""), "redirect"),
+        (
+            "HTML",
+            Script::answer(200, &[("Content-Type", "text/html")], "<html>sorry</html>"),
+            "content_type",
+        ),
+        ("HTML that is called JSON", document("<html>sorry</html>"), "json"),
+        (
+            "another content type",
+            Script::answer(200, &[("Content-Type", "image/png")], both),
+            "content_type",
+        ),
+        ("an empty set", document(r#"{"keys":[]}"#), "no_usable_key"),
+        (
+            "a set of keys that verify nothing",
+            document(r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#),
+            "no_usable_key",
+        ),
+        ("half a document", document(half), "json"),
+        ("an answer that breaks off", Script::ends_early(both.len(), half), "broken_off"),
+        ("100 MB", hundred_megabytes(), "size"),
+        ("one byte a second", Script::drip(both, Duration::from_secs(1)), "timeout"),
+        ("no answer", Script::hang(), "timeout"),
+    ]
+}
+
 #[tokio::test]
 async fn known_keys_stay_and_unknown_ones_are_our_trouble() {
     let (known, unknown) = (Signer::new("known"), Signer::new("unknown"));
@@ -79,41 +110,7 @@ async fn known_keys_stay_and_unknown_ones_are_our_trouble() {
     assert_eq!(status(&gateway, &good).await, 200);
 
     let location = format!("{}/jwks", elsewhere.url());
-    let half = &both[..both.len() / 2];
-    for (row, script, result) in [
-        (
-            "500",
-            Script::answer(500, &[("Content-Type", "application/json")], both.clone()),
-            "status",
-        ),
-        (
-            "a redirect to elsewhere",
-            Script::answer(302, &[("Location", &location)], ""),
-            "redirect",
-        ),
-        (
-            "HTML",
-            Script::answer(200, &[("Content-Type", "text/html")], "<html>sorry</html>"),
-            "content_type",
-        ),
-        ("HTML that is called JSON", document("<html>sorry</html>"), "json"),
-        (
-            "another content type",
-            Script::answer(200, &[("Content-Type", "image/png")], both.clone()),
-            "content_type",
-        ),
-        ("an empty set", document(r#"{"keys":[]}"#), "no_usable_key"),
-        (
-            "a set of keys that verify nothing",
-            document(r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#),
-            "no_usable_key",
-        ),
-        ("half a document", document(half), "json"),
-        ("an answer that breaks off", Script::ends_early(both.len(), half), "broken_off"),
-        ("100 MB", hundred_megabytes(), "size"),
-        ("one byte a second", Script::drip(&both, Duration::from_secs(1)), "timeout"),
-        ("no answer", Script::hang(), "timeout"),
-    ] {
+    for (row, script, result) in misbehaviors(&both, &location) {
         is_in_the_manual(row);
         let before = gateway.metric_or_zero(&fetches(result)).await;
         server.always(script);

@@ -7,20 +7,36 @@ use crate::support::bank::Bank;
 
 const PATH: &str = "/accounts/1.0.0/accounts/42";
 
-#[tokio::test]
-async fn a_refusal_is_told_by_its_id_without_the_token() {
-    let bank = Bank::open().await;
-    let folder = bank.gateway.folder();
+/// A request that is refused, and the words that its explanation has.
+struct Refused {
+    path: &'static str,
+    token: Option<String>,
+    reason: &'static str,
+    status: u16,
+    words: Vec<&'static str>,
+}
+
+fn refused(
+    path: &'static str,
+    token: Option<String>,
+    reason: &'static str,
+    status: u16,
+    words: Vec<&'static str>,
+) -> Refused {
+    Refused { path, token, reason, status, words }
+}
+
+fn refusals(bank: &Bank) -> Vec<Refused> {
     let now = jsonwebtoken::get_current_timestamp();
-    for (path, token, reason, status, words) in [
-        (
+    vec![
+        refused(
             PATH,
             Some(bank.token_with(&json!({ "exp": now - 500, "sub": "somebody" }))),
             "token_expired",
             401,
             vec!["the token expired", "(leeway)", "\"sub\":\"somebody\"", "key manager", "bank-is"],
         ),
-        (
+        refused(
             PATH,
             Some(bank.token_with(&json!({ "scope": "x", "scp": ["accounts:read"] }))),
             "insufficient_scope",
@@ -31,29 +47,36 @@ async fn a_refusal_is_told_by_its_id_without_the_token() {
                 "good",
             ],
         ),
-        (
+        refused(
             PATH,
             Some(bank.token_with(&json!({ "iss": "https://issuer.example/oauth2/token/" }))),
             "unknown_issuer",
             401,
             vec!["differs only by a slash"],
         ),
-        (PATH, None, "missing_credentials", 401, vec!["no bearer token"]),
-        (
+        refused(PATH, None, "missing_credentials", 401, vec!["no bearer token"]),
+        refused(
             PATH,
             Some("an-opaque-token-of-somebody".to_owned()),
             "token_malformed",
             401,
             vec!["opaque"],
         ),
-        (
+        refused(
             "/accounts/1.0.0/nothing?secret=s3cret",
             None,
             "operation_not_found",
             404,
             vec!["GET /accounts/1.0.0/nothing"],
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_by_its_id_without_the_token() {
+    let bank = Bank::open().await;
+    let folder = bank.gateway.folder();
+    for Refused { path, token, reason, status, words } in refusals(&bank) {
         let answer = bank.gateway.get(path, token.as_deref()).await;
         assert_eq!(answer.status().as_u16(), status, "{reason}");
         let id = answer.headers()["portcullis-denial"].to_str().unwrap().to_owned();

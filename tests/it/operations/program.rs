@@ -43,6 +43,51 @@ fn check_says_what_is_wrong_and_exits_2() {
     assert!(text(&missing.stderr).contains("--config"));
 }
 
+/// Issuer, client and scope of a token, and the path; the reason of the refusal, and the hint.
+const REFUSALS: [(&str, &str, &str, &str, &str, &str); 6] = [
+    (
+        "https://issuer.example/oauth2/token/",
+        "good",
+        "accounts:read",
+        "/accounts/1.0.0/accounts/42",
+        "unknown_issuer",
+        "only by a slash",
+    ),
+    (
+        bank::ISSUER,
+        "elsewhere",
+        "accounts:read",
+        "/accounts/1.0.0/accounts/42",
+        "consumer_key_unknown",
+        "under key manager \"other-is\"",
+    ),
+    (
+        bank::ISSUER,
+        "unsubscribed",
+        "accounts:read",
+        "/accounts/1.0.0/accounts/42",
+        "not_subscribed",
+        "accounts:1.0.0",
+    ),
+    (bank::ISSUER, "good", "other", "/accounts/1.0.0/accounts/42", "insufficient_scope", "other"),
+    (
+        bank::ISSUER,
+        "good",
+        "accounts:read",
+        "/accounts/1.0.0/nothing",
+        "operation_not_found",
+        "/accounts/{id}",
+    ),
+    (
+        bank::ISSUER,
+        "good",
+        "accounts:read",
+        "/accounts/2.0.0/accounts/42",
+        "api_not_found",
+        "/accounts/1.0.0",
+    ),
+];
+
 #[test]
 fn explain_tells_the_decision_with_its_places() {
     let (folder, signer) = folder();
@@ -56,56 +101,7 @@ fn explain_tells_the_decision_with_its_places() {
     assert!(told.ends_with("allowed\n") && told.contains("gateway.toml:"), "{told}");
     assert!(!told.contains(&good), "a token is never shown");
 
-    for (issuer, client, scope, path, reason, hint) in [
-        (
-            "https://issuer.example/oauth2/token/",
-            "good",
-            "accounts:read",
-            "/accounts/1.0.0/accounts/42",
-            "unknown_issuer",
-            "only by a slash",
-        ),
-        (
-            bank::ISSUER,
-            "elsewhere",
-            "accounts:read",
-            "/accounts/1.0.0/accounts/42",
-            "consumer_key_unknown",
-            "under key manager \"other-is\"",
-        ),
-        (
-            bank::ISSUER,
-            "unsubscribed",
-            "accounts:read",
-            "/accounts/1.0.0/accounts/42",
-            "not_subscribed",
-            "accounts:1.0.0",
-        ),
-        (
-            bank::ISSUER,
-            "good",
-            "other",
-            "/accounts/1.0.0/accounts/42",
-            "insufficient_scope",
-            "other",
-        ),
-        (
-            bank::ISSUER,
-            "good",
-            "accounts:read",
-            "/accounts/1.0.0/nothing",
-            "operation_not_found",
-            "/accounts/{id}",
-        ),
-        (
-            bank::ISSUER,
-            "good",
-            "accounts:read",
-            "/accounts/2.0.0/accounts/42",
-            "api_not_found",
-            "/accounts/1.0.0",
-        ),
-    ] {
+    for (issuer, client, scope, path, reason, hint) in REFUSALS {
         let token = signer.sign(&claims(issuer, client, scope));
         let refused =
             portcullis(folder.path(), &["explain", "--token", &token, &format!("GET {path}")]);

@@ -118,16 +118,21 @@ async fn with_users_a_password_is_asked_for_and_a_restart_forgets_nothing() {
     assert_eq!(gateway.get(PATH, Some(&token)).await.status(), 401, "after a restart");
 }
 
+/// An event of the identity server's listener, with these members.
+fn event(kind: &str, more: &Value) -> Value {
+    let now = SystemClock.now().0 * 1000;
+    let mut event = json!({
+        "eventId": "0a1b", "timeStamp": now, "type": kind,
+        "tenantId": -1234, "tenantDomain": "carbon.super",
+    });
+    event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    event
+}
+
 #[tokio::test]
 async fn every_event_of_the_identity_servers_listener_is_understood() {
     let bank = Bank::open().await;
     let now = SystemClock.now().0;
-    let base = |kind: &str| json!({ "eventId": "0a1b", "timeStamp": now * 1000, "type": kind, "tenantId": -1234, "tenantDomain": "carbon.super" });
-    let with = |kind: &str, more: Value| {
-        let mut event = base(kind);
-        event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        event
-    };
     let by_signature = bank.token_with(&json!({ "jti": null }));
     let same_claims = bank.token_with(&json!({ "jti": null }));
     let signature = by_signature.rsplit('.').next().unwrap().to_owned();
@@ -136,61 +141,49 @@ async fn every_event_of_the_identity_servers_listener_is_understood() {
     let others = bank.token_with(&json!({ "iat": now + 9, "jti": "not listed" }));
     let old = bank.token_with(&json!({ "iat": now - 9, "jti": "old" }));
     let list =
-        json!([with("token_revocation", json!({ "accessToken": "listed", "expiryTime": 1000 }))]);
+        json!([event("token_revocation", &json!({ "accessToken": "listed", "expiryTime": 1000 }))]);
     let cases = [
         (
             "WSO2IS",
-            with("token_revocation", json!({ "accessToken": signature, "expiryTime": i64::MAX })),
+            event("token_revocation", &json!({ "accessToken": signature, "expiryTime": i64::MAX })),
             &by_signature,
             &same_claims,
         ),
         (
             "WSO2-IS",
-            with(
+            event(
                 "subject_entity_revocation_event",
-                json!({ "entityId": "2c5f-uuid", "entityType": "USER_ID", "revocationTime": now * 1000 }),
+                &json!({ "entityId": "2c5f-uuid", "entityType": "USER_ID", "revocationTime": now * 1000 }),
             ),
             &user,
             &same_claims,
         ),
         (
             "default",
-            with(
+            event(
                 "token_revocation_batch",
-                json!({ "consumerKey": "nobody", "tokenRevocationEventList": list }),
+                &json!({ "consumerKey": "nobody", "tokenRevocationEventList": list }),
             ),
             &listed,
             &others,
         ),
         (
             "wso2-is-7",
-            with(
+            event(
                 "token_revocation_batch",
-                json!({ "consumerKey": "good", "tokenRevocationEventList": [] }),
+                &json!({ "consumerKey": "good", "tokenRevocationEventList": [] }),
             ),
             &old,
             &others,
         ),
     ];
     for (sender, event, ended, going_on) in cases {
-        assert_eq!(
-            (status(&bank, ended).await, status(&bank, going_on).await),
-            (200, 200),
-            "{event}"
-        );
-        let answer = tell(
-            &bank.gateway,
-            "/internal/data/v1/notify",
-            &event,
-            &[("x-wso2-key-manager", sender)],
-        )
-        .await;
+        let both = async || (status(&bank, ended).await, status(&bank, going_on).await);
+        assert_eq!(both().await, (200, 200), "{event}");
+        let headers = [("x-wso2-key-manager", sender)];
+        let answer = tell(&bank.gateway, "/internal/data/v1/notify", &event, &headers).await;
         assert_eq!(answer.status(), 200, "{sender} {event}");
-        assert_eq!(
-            (status(&bank, ended).await, status(&bank, going_on).await),
-            (401, 200),
-            "{event}"
-        );
+        assert_eq!(both().await, (401, 200), "{event}");
     }
 }
 

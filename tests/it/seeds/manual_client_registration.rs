@@ -32,6 +32,28 @@ fn key_manager(server: &str, jwks: &str) -> Value {
     })
 }
 
+/// The third party and its password.
+const TPP: &str = "tpp:a long password of the tpp";
+
+/// Signs the third party up, and makes an application of its with a subscription. Returns the application's id.
+async fn signed_up(journey: &Journey) -> String {
+    let account = json!({
+        "name": "tpp", "password": "a long password of the tpp",
+        "acceptedTerms": "https://bank.example/terms",
+    });
+    let sign_up = "POST /api/portcullis/v1/sign-up";
+    journey.done("nobody", sign_up, account).await;
+    let body = json!({ "name": "tpp-app", "throttlingPolicy": "Unlimited" });
+    let made = journey.done(TPP, &format!("POST {PORTAL}/applications"), body).await;
+    let application = made["applicationId"].as_str().expect("an id");
+    let apis = journey.done(TPP, &format!("GET {PORTAL}/apis"), Value::Null).await;
+    let body = json!({
+        "applicationId": application, "apiId": apis["list"][0]["id"], "throttlingPolicy": "Gold",
+    });
+    journey.done(TPP, &format!("POST {PORTAL}/subscriptions"), body).await;
+    application.to_owned()
+}
+
 #[tokio::test]
 async fn manual_client_registration() {
     let (server, signer) = (Origin::start(), Signer::new("key-1"));
@@ -50,22 +72,7 @@ async fn manual_client_registration() {
     let form = key_manager(&server.url(), &keys.url());
     journey.done("anna", &format!("POST {ADMIN}/key-managers"), form).await;
 
-    let account = json!({
-        "name": "tpp", "password": "a long password of the tpp",
-        "acceptedTerms": "https://bank.example/terms",
-    });
-    let sign_up = "POST /api/portcullis/v1/sign-up";
-    journey.done("nobody", sign_up, account).await;
-    let tpp = "tpp:a long password of the tpp";
-    let body = json!({ "name": "tpp-app", "throttlingPolicy": "Unlimited" });
-    let made = journey.done(tpp, &format!("POST {PORTAL}/applications"), body).await;
-    let application = made["applicationId"].as_str().expect("an id");
-    let apis = journey.done(tpp, &format!("GET {PORTAL}/apis"), Value::Null).await;
-    let body = json!({
-        "applicationId": application, "apiId": apis["list"][0]["id"], "throttlingPolicy": "Gold",
-    });
-    journey.done(tpp, &format!("POST {PORTAL}/subscriptions"), body).await;
-
+    let application = signed_up(&journey).await;
     let line = format!("POST {PORTAL}/applications/{application}/generate-keys");
     let certificate = CertificateParams::new(Vec::new()).expect("parameters");
     let certificate =
@@ -83,7 +90,7 @@ async fn manual_client_registration() {
         ("no certificate", wanted(&["authorization_code", "client_credentials"], "")),
         ("no certificate at all", wanted(&["authorization_code", "client_credentials"], "x")),
     ] {
-        let (status, said) = journey.call(tpp, &line, &body).await;
+        let (status, said) = journey.call(TPP, &line, &body).await;
         assert_eq!(status, 400, "{what}: {said}");
     }
     assert!(server.received().is_empty(), "the server is not asked for such clients");
@@ -96,7 +103,7 @@ async fn manual_client_registration() {
         server.once(Script::answer(status, &json, answer.to_string()));
     }
     let body = wanted(&["authorization_code", "client_credentials", "refresh_token"], &pem);
-    let client = journey.done(tpp, &line, body).await;
+    let client = journey.done(TPP, &line, body).await;
     let consumer_key = client["consumerKey"].as_str().expect("a client");
     assert!(client["consumerSecret"].is_string(), "{client}");
 

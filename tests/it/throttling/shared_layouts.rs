@@ -81,6 +81,29 @@ fn id(server: &Redis) -> String {
     String::from_utf8(id).unwrap()
 }
 
+/// The slot of a key, and the position of its server.
+fn place(server: &Redis, key: &str) -> (i64, usize) {
+    let slot = server.call(&format!("CLUSTER KEYSLOT {key}")).unwrap();
+    let redis::Value::Int(slot) = slot else { panic!("{slot:?}") };
+    let server = match slot {
+        0..=5460 => 0,
+        5461..=10922 => 1,
+        _ => 2,
+    };
+    (slot, server)
+}
+
+/// Some keys of a slot.
+fn keys_in(server: &Redis, slot: i64) -> Vec<String> {
+    let keys = server.call(&format!("CLUSTER GETKEYSINSLOT {slot} 10")).unwrap();
+    let redis::Value::Array(keys) = keys else { panic!("{keys:?}") };
+    let text = |key: &redis::Value| match key {
+        redis::Value::BulkString(key) => String::from_utf8_lossy(key).into_owned(),
+        other => panic!("{other:?}"),
+    };
+    keys.iter().map(text).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_holds_the_counters_and_a_slot_moves_under_load() {
     let servers = cluster().await;
@@ -101,15 +124,7 @@ async fn a_cluster_holds_the_counters_and_a_slot_moves_under_load() {
             }
             CounterMode::Exact => "{portcullis}".to_owned(),
         };
-        let redis::Value::Int(slot) = servers[0].call(&format!("CLUSTER KEYSLOT {key}")).unwrap()
-        else {
-            panic!("no slot");
-        };
-        let from = match slot {
-            0..=5460 => 0,
-            5461..=10922 => 1,
-            _ => 2,
-        };
+        let (slot, from) = place(&servers[0], &key);
         let (source, target) = (&servers[from], &servers[(from + 1) % 3]);
         target.call(&format!("CLUSTER SETSLOT {slot} IMPORTING {}", id(source))).unwrap();
         source.call(&format!("CLUSTER SETSLOT {slot} MIGRATING {}", id(target))).unwrap();
@@ -117,15 +132,7 @@ async fn a_cluster_holds_the_counters_and_a_slot_moves_under_load() {
             assert!(one.request(&limits[..1]).await.is_ok());
         }
         loop {
-            let keys = source.call(&format!("CLUSTER GETKEYSINSLOT {slot} 10")).unwrap();
-            let redis::Value::Array(keys) = keys else { panic!("{keys:?}") };
-            let keys: Vec<_> = keys
-                .iter()
-                .map(|key| match key {
-                    redis::Value::BulkString(key) => String::from_utf8_lossy(key).into_owned(),
-                    other => panic!("{other:?}"),
-                })
-                .collect();
+            let keys = keys_in(source, slot);
             if keys.is_empty() {
                 break;
             }

@@ -71,13 +71,9 @@ async fn a_secret_goes_into_the_form_or_nowhere() {
     }
 }
 
-/// Answers of Keycloak, Django OAuth Toolkit, WSO2 Identity Server 7 and others to a client with a wrong secret.
-#[tokio::test]
-async fn a_server_that_refuses_the_gateway_is_quoted() {
-    let server = Origin::start();
-    let credentials = "username = \"gateway\", password = \"wrong-secret\", method = \"post\"";
-    let gateway = config(&server.url(), "CustomKeyManager", credentials).start().await;
-    let refusals: [(u16, Value, &[&str]); 7] = [
+/// Answers of Keycloak, Django OAuth Toolkit, WSO2 Identity Server 7 and others to a client with a wrong secret, with the words that the log has.
+fn refusals() -> [(u16, Value, &'static [&'static str]); 7] {
+    [
         (
             401,
             json!({ "error": "invalid_client", "error_description": "Invalid client or Invalid client credentials" }),
@@ -116,8 +112,15 @@ async fn a_server_that_refuses_the_gateway_is_quoted() {
             json!({ "error": "access_denied" }),
             &["refuses the gateway's own client with 403", "access_denied"],
         ),
-    ];
-    for (position, (status, body, words)) in refusals.iter().enumerate() {
+    ]
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_the_gateway_is_quoted() {
+    let server = Origin::start();
+    let credentials = "username = \"gateway\", password = \"wrong-secret\", method = \"post\"";
+    let gateway = config(&server.url(), "CustomKeyManager", credentials).start().await;
+    for (position, (status, body, words)) in refusals().iter().enumerate() {
         server.always(Script::answer(
             *status,
             &[("Content-Type", "application/json")],

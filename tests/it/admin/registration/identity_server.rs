@@ -169,17 +169,22 @@ fn certificate(from: i32, until: i32) -> String {
     parameters.self_signed(&key).unwrap().pem()
 }
 
+const BOTH_GRANTS: [&str; 2] = ["client_credentials", "authorization_code"];
+
+/// A wish for a client with these grants and properties.
+fn regulatory(grants: &[&str], properties: Value) -> Value {
+    let mut body = wanted("is7");
+    body["grantTypesToBeSupported"] = json!(grants);
+    body["callbackUrl"] = json!("https://tpp.example/back");
+    body["additionalProperties"] = properties;
+    body
+}
+
 #[tokio::test]
 async fn a_regulatory_application_needs_the_code_grant_and_a_valid_certificate() {
     let (server, portal, id) = stand_in("fsKeyManager").await;
-    let body = |grants: &[&str], properties: Value| {
-        let mut body = wanted("is7");
-        body["grantTypesToBeSupported"] = json!(grants);
-        body["callbackUrl"] = json!("https://tpp.example/back");
-        body["additionalProperties"] = properties;
-        body
-    };
-    let both = ["client_credentials", "authorization_code"];
+    let body = regulatory;
+    let both = BOTH_GRANTS;
     let (good, expired) = (certificate(2020, 2120), certificate(2001, 2002));
     for (sent, wanted_code, part) in [
         (body(&both, json!({})), (400, 901_407), "regulatory"),
@@ -206,8 +211,14 @@ async fn a_regulatory_application_needs_the_code_grant_and_a_valid_certificate()
         assert!(refused.description().contains(part), "{refused:?}");
     }
     assert!(calls(&server).is_empty(), "no call to the server");
+}
 
-    let regulatory = body(&both, json!({ "regulatory": "true", "sp_certificate": good }));
+#[tokio::test]
+async fn a_regulatory_client_has_its_certificate_or_is_not_made() {
+    let (server, portal, id) = stand_in("fsKeyManager").await;
+    let good = certificate(2020, 2120);
+    let properties = json!({ "regulatory": "true", "sp_certificate": good });
+    let regulatory = regulatory(&BOTH_GRANTS, properties);
     let client = answer(201, &json!({ "client_id": "tpp", "client_secret": "s" }));
     let found = answer(200, &json!({ "applications": [{ "id": "app-1" }] }));
     // without its certificate the client is deleted again
