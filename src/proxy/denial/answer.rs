@@ -10,7 +10,7 @@ use crate::model::reason::Reason;
 use crate::proxy::denial::format::ReplyFormat;
 use crate::proxy::denial::reply::DenialReply;
 use crate::proxy::denial::row::Row;
-use crate::proxy::denial::{body, challenge, grpc, table};
+use crate::proxy::denial::{body, challenge, grpc, status_table};
 
 /// Tells an answer of the gateway from one of a backend: the gateway strips the backends' own.
 pub(super) const DENIAL: HeaderName = HeaderName::from_static("portcullis-denial");
