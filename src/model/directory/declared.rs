@@ -254,9 +254,9 @@ mod tests {
         let changed = directory
             .with(&[ApplicationChange::Put(stored), ApplicationChange::Remove("kept")])
             .unwrap();
-        let folded = changed.folded().unwrap();
-        let rebased = changed.rebased(&changed, &folded).unwrap();
-        for next in [&changed, &folded, &rebased] {
+        let compacted = changed.compacted().unwrap();
+        let rebased = changed.rebased(&changed, &compacted).unwrap();
+        for next in [&changed, &compacted, &rebased] {
             assert!(Arc::ptr_eq(&next.declared, &directory.declared));
             assert_eq!(names(next, 0..3), ["bank", "shed", "shop"]);
         }
