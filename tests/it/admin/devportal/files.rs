@@ -79,6 +79,11 @@ async fn an_application_of_a_file_is_shown_with_its_keys_and_subscriptions() {
     }
     let whose = portal.get("ann", "/applications?consumerKey=line-sandbox").await;
     assert_eq!(whose.names(), ["lines-a"]);
+}
+
+#[tokio::test]
+async fn lists_of_key_managers_and_apis_have_the_applications_of_a_file() {
+    let portal = with_lines(&format!("{ANNS}\n{EVES}\n")).await;
     let usages =
         portal.send("admin", "GET", &format!("{ADMINISTRATION}/key-managers"), &[], None).await;
     let bank = usages.body["list"].as_array().unwrap().iter().find(|own| own["name"] == "bank-is");
@@ -238,9 +243,9 @@ async fn applications_of_files_and_of_the_store_are_in_one_order() {
     for (order, sort_by) in [("asc", "name"), ("desc", "name"), ("asc", "owner"), ("desc", "owner")]
     {
         if sort_by == "name" {
-            all.sort_by(by_name)
+            all.sort_by(by_name);
         } else {
-            all.sort()
+            all.sort();
         }
         if order == "desc" {
             all.reverse();
