@@ -72,7 +72,7 @@ impl Allowance {
         self.full_at.saturating_sub(self.each.saturating_mul(left))
     }
 
-    /// Uses one up.
+    /// Uses one fetch up.
     pub(super) fn take(&mut self, now: Moment) {
         self.full_at = self.full_at.max(now).saturating_add(self.each);
     }

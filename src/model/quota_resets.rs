@@ -1,8 +1,8 @@
-//! Counts of an application's quota that were set back.
+//! The resets of an application's quotas.
 //!
-//! No counter is looked for to be emptied: gateways, servers and files have copies of it. The
-//! number of the latest reset is part of the counter's name instead, so that the counts under the
-//! former name are found by nobody, and end with their windows.
+//! A reset does not empty counters, because gateways, servers and files have copies of them. The
+//! number of the latest reset is part of a counter's name instead. So the counts under the former
+//! name are not found any more, and end with their windows.
 
 use std::collections::BTreeMap;
 

@@ -90,7 +90,7 @@ impl Revocations {
         &self.claims
     }
 
-    /// Holds these records, which another process keeps up.
+    /// Holds these records, which another process keeps on the disk.
     pub fn seen(records: &[RevocationRecord]) -> Self {
         let revocations = Self::in_memory();
         for record in records {

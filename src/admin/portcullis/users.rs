@@ -31,7 +31,7 @@ const SCOPES: &[&str] = &["admin", "user_manage"];
 /// A page of users, or the one of a name.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct UserFilters {
-    /// Names that begin with this.
+    /// The beginning of the names to list.
     name: Option<String>,
     limit: Option<String>,
     offset: Option<String>,

@@ -48,7 +48,7 @@ const TRANSITIONS: [(PublicationState, &str, PublicationState); 13] = [
 const DEPRECATE_OLD: &str = "Deprecate old versions after publishing the API";
 const RESUBSCRIBE: &str = "Requires re-subscription when publishing the API";
 
-/// The changes of a state that the history shows, the latest.
+/// The number of changes that the history shows: the latest ones.
 const MOST_HISTORY: u64 = 1000;
 
 #[derive(Debug, Default, Deserialize)]

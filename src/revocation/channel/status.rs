@@ -54,7 +54,7 @@ impl ChannelStatus {
         }
     }
 
-    /// Notes that it is down. Returns the time for which it was up, if it was.
+    /// Notes that the channel is down. Returns the time for which it was up, if it was.
     pub(super) fn down(&self, error: &LinkError, counts: &RevocationCounters) -> Option<Duration> {
         counts.channel_failed();
         let before = self.change(ChannelState::Down(error.label()));

@@ -22,7 +22,7 @@ use crate::state_dir;
 
 const FILE: &str = "revocations";
 
-/// Says that there was a journal of this format here: an empty or missing one is no fresh start.
+/// Marks that there was a journal of this format here, so an empty or missing one is no fresh start.
 const FORMAT_FILE: &str = "format";
 const FORMAT: &[u8] = b"2\n";
 
@@ -165,7 +165,7 @@ impl Journal {
         self.behind || numbered_out || self.records > live.saturating_mul(2).saturating_add(SPARE)
     }
 
-    /// Writes it anew with these; the file before stays if that fails.
+    /// Writes the journal anew with these records. If that fails, the former file stays.
     pub fn rewrite(&mut self, records: impl Iterator<Item = RevocationRecord>) -> io::Result<()> {
         let (open, records) = rewritten(&self.path, records)?;
         (self.open, self.records, self.behind) = (Some(open), records, false);

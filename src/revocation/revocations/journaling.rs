@@ -41,7 +41,7 @@ impl Revocations {
         matches!(&*self.keeping(), Keeping::Journal(journal) if journal.is_behind())
     }
 
-    /// Appends these, to the file that is known. Whoever finds another one writes it anew.
+    /// Appends records to the known file. If another file stands there, it is written anew.
     pub(super) fn keep(&self, records: &[RevocationRecord]) -> Result<(), RevocationError> {
         if records.is_empty() {
             return Ok(());

@@ -43,8 +43,8 @@ macro_rules! name {
 }
 pub(super) use name;
 
-/// Fields that many lines share: written with the first one, copied into the others. Whoever keeps
-/// it vouches that they never change.
+/// Fields that many lines share: written with the first line, copied into the others. They must
+/// never change.
 #[derive(Debug, Default)]
 pub struct Fragment(OnceLock<Box<[u8]>>);
 

@@ -116,7 +116,7 @@ impl ExpectedLoad {
     }
 }
 
-/// Counts one more, for all that find no place.
+/// Returns one series for each application, and one for those beyond the cap.
 fn applications(model: &Model) -> usize {
     let counted = model.telemetry.application_label;
     if counted { model.directory.application_count().saturating_add(1) } else { 0 }

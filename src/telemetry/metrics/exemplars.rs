@@ -34,7 +34,7 @@ impl ExemplarCells {
         }
     }
 
-    /// Puts those that are newer into `newest`.
+    /// Puts the newer exemplars into `newest`.
     pub(super) fn add_to(&self, newest: &mut Exemplars) {
         let Ok(kept) = self.0.lock() else { return };
         let Some(kept) = kept.as_deref() else { return };

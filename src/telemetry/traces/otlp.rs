@@ -32,7 +32,7 @@ const CLIENT: u8 = 3;
 /// The status of a span that failed.
 const ERROR: u8 = 2;
 
-/// Says that the parent's process is known (bit 8), and is another one (bit 9).
+/// The flags of a parent whose process is known (bit 8), and is another one (bit 9).
 const LOCAL_PARENT: u32 = 0x100;
 const REMOTE_PARENT: u32 = 0x300;
 

@@ -49,7 +49,7 @@ fn group(group: &ConditionalGroup) -> Result<Value, Refused> {
     for condition in &group.conditions {
         let (kind, value) = read(condition)?;
         let is_there = declared.contains_key(kind);
-        // all that is written of one kind is turned around together
+        // an inversion applies to all conditions of one kind
         if is_there && (condition.invert_condition || inverted.contains(&kind) || kind == "ips") {
             return refused(format!(
                 "`{field}`: several conditions on {kind} in one group can be neither inverted nor \
