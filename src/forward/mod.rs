@@ -8,10 +8,10 @@
 //! sent again. An attempt takes a connection of [`pool`] or a new one of [`connect`], on the way
 //! that [`reachable_address`] finds to an address of [`dns`] (with [`search`]); [`send`] sends in
 //! the form of [`addressing`]. Connections are [`http1_connection`], driven by [`driver`], or
-//! [`multiplexed`], watched by [`observed`]. [`health_checks`] checks targets, [`extended_connect`] asks
-//! backends of HTTP/2 for a WebSocket, [`framing`] checks the framing of answers, [`early_hints`]
-//! passes early hints, [`location`] puts the client's address in place of the backend's, [`body`]
-//! streams both ways, and [`failure`] has the reasons for missing answers.
+//! [`multiplexed`], watched by [`observed`]. [`health_checks`] checks targets, [`extended_connect`]
+//! asks backends of HTTP/2 for a WebSocket, [`framing`] checks the framing of answers,
+//! [`early_hints`] passes early hints, [`location`] puts the client's address in place of the
+//! backend's, [`body`] streams both ways, and [`failure`] has the reasons for missing answers.
 
 mod addressing;
 mod attempt;

@@ -1,8 +1,8 @@
 //! Types the claims of a verified token (RFC 7519 section 4.1): registered ones by type, all others
 //! by name.
 //!
-//! A registered claim of the wrong type is an error, never an absent claim. `claim_checks` decides whether
-//! the values are good enough.
+//! A registered claim of the wrong type is an error, never an absent claim. `claim_checks` decides
+//! whether the values are good enough.
 
 use crate::jwt::date::{Fraction, date};
 use crate::jwt::json;

@@ -4,11 +4,11 @@
 //! The walk: `compact` splits and decodes; `header` reads the token's header; the caller chooses
 //! the key manager by [`Unverified::issuer`] and brings its [`KeySet`]; `key_set` finds the key and
 //! checks the signature over the bytes as they came; `claims` types the payload; `kind` tells
-//! access tokens from others; `claim_checks` applies the key manager's conditions. `jwk` and `pem` turn
-//! documents into keys, and `algorithm` is the closed list of algorithms. `dpop` reads DPoP proofs,
-//! `introspection_response` signed introspection answers, and `odd_members` unusual members of any
-//! answer. The room is pure: no I/O, no clock, no shared state. It never fetches an address that a
-//! token names, and no error repeats a part of a token.
+//! access tokens from others; `claim_checks` applies the key manager's conditions. `jwk` and `pem`
+//! turn documents into keys, and `algorithm` is the closed list of algorithms. `dpop` reads DPoP
+//! proofs, `introspection_response` signed introspection answers, and `odd_members` unusual members
+//! of any answer. The room is pure: no I/O, no clock, no shared state. It never fetches an address
+//! that a token names, and no error repeats a part of a token.
 
 mod algorithm;
 mod claim_checks;

@@ -211,7 +211,8 @@ pub(super) fn finished(context: digest::Context) -> KeyIdentity {
 
 const MIN_RSA_BITS: usize = 2048;
 const MAX_RSA_BITS: usize = 8192;
-/// The longest accepted exponent. The usual 65537 has 3 bytes; a long exponent makes each verification slow.
+/// The longest accepted exponent. The usual 65537 has 3 bytes; a long exponent makes each
+/// verification slow.
 const MAX_RSA_EXPONENT_BYTES: usize = 4;
 const ED25519_SIGNATURE_BYTES: usize = 64;
 const UNCOMPRESSED: u8 = 4;

@@ -75,8 +75,8 @@ fn answering(
     let (worker, connection) = (Rc::clone(worker), Rc::clone(connection));
     move |request| {
         let shared = worker.shared();
-        // from now on, and not from the first poll: the connection must know at once that it owes an
-        // answer
+        // from now on, and not from the first poll: the connection must know at once that it owes
+        // an answer
         let in_flight = InFlight::begin(&connection, worker.deadlines(), shared.idle());
         proxy::service::handle(Rc::clone(shared), in_flight, request)
     }

@@ -9,8 +9,8 @@
 //! answers), [`connections`] (their bound), [`hosts`] (accepted names), [`routes`] (the endpoints),
 //! [`access`] (rights of callers), [`answer`] (one request), [`state`] (shared by the endpoints),
 //! [`reply`] (forms of replies). Then one file for each endpoint: [`probes`] and [`readiness`],
-//! [`reload`] and [`reload_request`], [`refreshing`] (key sets), [`explaining`], [`revocations`] with
-//! [`revoking`] (an operator's call), [`fault`] (faults of a call), [`notices`] (WSO2's) and
+//! [`reload`] and [`reload_request`], [`refreshing`] (key sets), [`explaining`], [`revocations`]
+//! with [`revoking`] (an operator's call), [`fault`] (faults of a call), [`notices`] (WSO2's) and
 //! [`scopes`] (issuers of a key manager). [`control`] is the socket for commands on this machine,
 //! and [`in_force`] names the objects that this process serves.
 

@@ -3,8 +3,8 @@
 //!
 //! A directory is built once ([`DirectoryBuilder`]) and then read. A changed directory shares the
 //! packed base with the old one and adds an overlay. So a change costs as much as the number of
-//! recent changes, and not as the number of applications. [`Directory::compacted`] makes a new base of
-//! both. An application keeps its slot through all of it.
+//! recent changes, and not as the number of applications. [`Directory::compacted`] makes a new base
+//! of both. An application keeps its slot through all of it.
 //!
 //! A consumer key is found by (key manager, consumer key), never by itself, because two
 //! authorization servers may issue the same client id.

@@ -285,12 +285,8 @@ impl Exchange {
         let place = self.api.as_ref().and_then(|(api, position)| Some((api, (*position)?)));
         let operation = place.and_then(|(api, position)| api.definition.operations.get(position));
         let refused = self.outcome.reason != Reason::Forwarded;
-        let user_agent = self
-            .request
-            .user_agent
-            .as_ref()
-            .map(HeaderValue::as_bytes)
-            .map(String::from_utf8_lossy);
+        let user_agent = self.request.user_agent.as_ref().map(HeaderValue::as_bytes);
+        let user_agent = user_agent.map(String::from_utf8_lossy);
         let caller = &self.caller;
         let claims = caller.principal.as_ref().map(Principal::claims);
         let request_id =

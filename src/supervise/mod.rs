@@ -4,14 +4,14 @@
 //! The walk through the files: [`start`] (from a file to a running gateway) over [`opening`]
 //! (sockets, folder, log), [`turn`] (the process that may write to `state_dir`), [`worker_parts`],
 //! [`control_side`] (management) and [`upkeep`] (tasks beside the requests), [`facts`] (values for
-//! a scrape), [`reload`] (the next generation, prepared in the [`background`]), [`settled_files`] (files
-//! that rest), [`inventory`] (how much a reload may take away), [`listeners`] (sockets to open and
-//! close), [`running`] (its requests to the gateway, and its end), [`descriptors`] (the number of
-//! connections that the process can hold), [`certificates`] (their expiry), [`signals`], [`watch`]
-//! (changed files), [`workers`] (the threads), [`trace_export`] (spans for the collector),
-//! [`clock`], [`clock_watch`] (a clock that jumps), [`access_lines`] (gained and lost access),
-//! [`last_use`], [`planning`] (the changes that another file would make), [`transfer`] (the store
-//! as a file).
+//! a scrape), [`reload`] (the next generation, prepared in the [`background`]), [`settled_files`]
+//! (files that rest), [`inventory`] (how much a reload may take away), [`listeners`] (sockets to
+//! open and close), [`running`] (its requests to the gateway, and its end), [`descriptors`] (the
+//! number of connections that the process can hold), [`certificates`] (their expiry), [`signals`],
+//! [`watch`] (changed files), [`workers`] (the threads), [`trace_export`] (spans for the
+//! collector), [`clock`], [`clock_watch`] (a clock that jumps), [`access_lines`] (gained and lost
+//! access), [`last_use`], [`planning`] (the changes that another file would make), [`transfer`]
+//! (the store as a file).
 
 mod access_lines;
 mod background;

@@ -39,8 +39,8 @@ use crate::telemetry::Metrics;
 /// the new base.
 const MOST_CHANGES: usize = 10_000;
 
-/// An overlay of more applications than this is compacted. A copy of it takes less than a millisecond,
-/// and each change makes one.
+/// An overlay of more applications than this is compacted. A copy of it takes less than a
+/// millisecond, and each change makes one.
 const COMPACT_BEYOND: usize = 1_000;
 
 /// The time between two looks; workers look for the newest generation with every request and every

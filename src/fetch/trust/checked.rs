@@ -1,5 +1,5 @@
-//! Checks server certificates by a rule of its own, and leaves the signatures of the handshake to the
-//! library.
+//! Checks server certificates by a rule of its own, and leaves the signatures of the handshake to
+//! the library.
 
 use std::fmt;
 use std::sync::Arc;

@@ -14,8 +14,8 @@ impl Directory {
         Ok(Self { declared: Arc::clone(&self.declared), ..packed })
     }
 
-    /// Puts a compacted base under the changes since `compacted_from` was read. Returns `None` if another
-    /// base is in use by now.
+    /// Puts a compacted base under the changes since `compacted_from` was read. Returns `None` if
+    /// another base is in use by now.
     pub fn rebased(&self, compacted_from: &Self, compacted: &Self) -> Option<Self> {
         let same_base = Arc::ptr_eq(&self.base, &compacted_from.base);
         same_base.then(|| Self {

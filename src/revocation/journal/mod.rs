@@ -22,7 +22,8 @@ use crate::state_dir;
 
 const FILE: &str = "revocations";
 
-/// Marks that there was a journal of this format here, so an empty or missing one is no fresh start.
+/// Marks that there was a journal of this format here, so an empty or missing one is no fresh
+/// start.
 const FORMAT_FILE: &str = "format";
 const FORMAT: &[u8] = b"2\n";
 
