@@ -3,9 +3,10 @@
 //! The files: `applications` with `application` (its form) and `visible` (the objects that a caller
 //! may see); `resetting` (counts that begin anew); `exporting` and `importing` with `archive` and
 //! `import_parts`; `map_keys` with `existing_client`; `generate_keys` with `wish`, `regulatory` and
-//! `property_faults`; `oauth_keys`, `generate_token` and `client_secrets` with `key` (its form) and
-//! `own_key`; `clients` (authorization servers) with `server_scopes`, `created` (the record of a
-//! client there), `created_keys` (changes of it), `removing` (clients of a deleted application) and
+//! `property_faults`; `callbacks` (addresses that users return to); `oauth_keys`, `generate_token`
+//! and `client_secrets` with `key` (its form) and `own_key`; `clients` (authorization servers) with
+//! `server_scopes`, `created` (the record of a client there), `created_keys` (changes of it),
+//! `removing` (clients of a deleted application) and
 //! `unused_scopes`; `subscriptions` and `subscribing` with `subscription`; `apis` with `api`,
 //! `policies`, `key_managers` with `roles` (permissions), `settings`.
 
@@ -14,6 +15,7 @@ pub(super) mod apis;
 pub(super) mod application;
 pub(super) mod applications;
 mod archive;
+mod callbacks;
 mod client_secrets;
 mod clients;
 mod created;

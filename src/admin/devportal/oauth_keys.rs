@@ -14,18 +14,18 @@ use serde_json::{Map, Value, json};
 use crate::admin::body::JsonBody;
 use crate::admin::caller::Caller;
 use crate::admin::catalog::WriteOptions;
+use crate::admin::devportal::callbacks::callbacks;
 use crate::admin::devportal::created::is_created;
 use crate::admin::devportal::created_keys::{ClientChange, CreatedKey};
 use crate::admin::devportal::key::{ShownKey, ShownKeyType};
 use crate::admin::devportal::key_managers::find;
 use crate::admin::devportal::own_key::{OwnKey, only_key, own_key, unknown_key};
 use crate::admin::devportal::visible::{application, changeable, children};
-use crate::admin::devportal::wish::{MOST_CALLBACK, check_grants};
+use crate::admin::devportal::wish::check_grants;
 use crate::admin::entity_tag::{IfMatch, IfNoneMatch};
 use crate::admin::object::Object;
 use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
-use crate::admin::texts;
 use crate::store::{Change, Kind};
 
 const SEES: &[&str] = &["subscribe", "app_manage"];
@@ -40,10 +40,9 @@ pub(super) struct KeyBody {
     additional_properties: Option<Map<String, Value>>,
     key_manager: Option<String>,
     key_type: Option<ShownKeyType>,
+    consumer_key: Option<String>,
     #[serde(rename = "keyMappingId", default)]
     _key_mapping_id: IgnoredAny,
-    #[serde(rename = "consumerKey", default)]
-    _consumer_key: IgnoredAny,
     #[serde(rename = "consumerSecret", default)]
     _consumer_secret: IgnoredAny,
     #[serde(rename = "consumerSecrets", default)]
@@ -169,12 +168,16 @@ impl KeyBody {
         if self.key_type.is_some_and(|own| own != ShownKeyType::of(&key.record)) {
             return Err(Refused::bad_request("`keyType` of a key cannot be changed"));
         }
+        let client = self.consumer_key.as_deref().filter(|own| !own.is_empty());
+        if client.is_some_and(|own| key.record.text("consumer_key") != Some(own)) {
+            return Err(Refused::bad_request("`consumerKey` of a key cannot be changed"));
+        }
         let properties = self.additional_properties.as_ref();
         if properties.is_some_and(|own| !own.is_empty()) && !is_created(&key.record) {
             let description = "`additionalProperties` have no function for a mapped key";
             return Err(Refused::bad_request(description));
         }
-        texts::prose("callbackUrl", self.callback_url.as_deref().unwrap_or(""), MOST_CALLBACK)?;
+        callbacks(self.callback_url.as_deref().unwrap_or_default())?;
         let wanted = self.supported_grant_types.as_deref().unwrap_or_default();
         check_grants("supportedGrantTypes", wanted, server.as_ref())
     }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::admin::devportal::callbacks::callbacks;
 use crate::admin::devportal::key::ShownKeyType;
 use crate::admin::devportal::key_managers::grant_types;
 use crate::admin::devportal::property_faults::{invalid_property, missing};
@@ -11,9 +12,6 @@ use crate::admin::refused::Refused;
 use crate::admin::texts;
 use crate::model::clock::UnixSeconds;
 use crate::registration::{ClientProperties, ClientWish, ServerKind};
-
-/// The longest callback address: longer ones are not in use.
-pub(super) const MOST_CALLBACK: usize = 2048;
 
 /// More grant types than any server has.
 const MOST_GRANT_TYPES: usize = 50;
@@ -103,16 +101,6 @@ pub(super) fn check_grants(
         }
     }
     Ok(())
-}
-
-/// Splits the callback addresses, which WSO2 separates by commas.
-fn callbacks(text: &str) -> Result<Vec<String>, Refused> {
-    texts::prose("callbackUrl", text, MOST_CALLBACK)?;
-    if text.contains(['\r', '\n', '\t']) {
-        return Err(Refused::bad_request("`callbackUrl` has a control character"));
-    }
-    let all = text.split(',').map(str::trim).filter(|own| !own.is_empty());
-    Ok(all.map(str::to_owned).collect())
 }
 
 /// Reads scopes, without those of WSO2's portal.

@@ -151,7 +151,9 @@ async fn a_key_has_details_and_only_its_own_operations() {
         ("keyType", json!("SANDBOX")),
         ("keyManager", json!("other-is")),
         ("additionalProperties", json!({ "secret": "x" })),
+        ("consumerKey", json!("another")),
         ("callbackUrl", json!("x".repeat(2049))),
+        ("callbackUrl", json!("javascript:alert(1)")),
     ] {
         let mut odd = shown.body.clone();
         odd[field] = value;

@@ -60,7 +60,8 @@ async fn a_generated_client_calls_and_ends_with_its_key() {
         );
     }
     let mut odd = portal.get("ann", &path).await.body;
-    odd["callbackUrl"] = json!("not an address");
+    // an app's own scheme, which this server has for other clients only
+    odd["callbackUrl"] = json!("com.example.app:/back");
     let refused = portal.put("ann", &path, &odd).await;
     assert_eq!(refused.code(), (400, 902_003), "{refused:?}");
     assert_eq!(refused.body["error"][0]["code"], "invalid_redirect_uri");
