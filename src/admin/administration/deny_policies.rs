@@ -25,6 +25,7 @@ use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
 use crate::admin::texts;
+use crate::model::policy::AddressRange;
 use crate::store::{Change, Kind, Record, StoreError};
 
 const VIEW: &[&str] = &["admin", "bl_view"];
@@ -223,7 +224,7 @@ fn addresses(kind: &str, value: &Value) -> Result<(String, bool), Refused> {
         _ => {
             let first = address("startingIp", &own.starting_ip)?;
             let last = address("endingIp", &own.ending_ip)?;
-            if first.is_ipv4() != last.is_ipv4() || first > last {
+            if AddressRange::new(first, last).is_none() {
                 return Err(refused("`conditionValue.endingIp` is before `startingIp`"));
             }
             Ok((format!("{first}-{last}"), own.invert))

@@ -12,6 +12,7 @@ use crate::admin::administration::policies::body::{
 use crate::admin::administration::policies::figures;
 use crate::admin::refused::Refused;
 use crate::admin::texts;
+use crate::model::policy::AddressRange;
 use crate::model::token_handling::Pattern;
 
 /// Groups of one policy: each is compared with each request.
@@ -148,7 +149,7 @@ fn range(own: &IpCondition) -> Result<String, Refused> {
         Some("IPRANGE") => {
             let (first, last) =
                 (text("startingIP", &own.starting)?, text("endingIP", &own.ending)?);
-            if first.is_ipv4() != last.is_ipv4() || first > last {
+            if AddressRange::new(first, last).is_none() {
                 let description = format!("`{field}.endingIP` is before `startingIP`");
                 return Err(Refused::bad_request(description));
             }
