@@ -20,6 +20,13 @@ const BACKENDS: [&str; 2] = ["production", "sandbox"];
 /// The keys of a backend that WSO2's form has. All others came with an import, and stay.
 const SAID: [&str; 2] = ["urls", "failover"];
 
+/// The `config` that WSO2's publisher writes with an address where nothing is chosen; its members
+/// without a value are left out.
+const PLAIN_CONFIG: &str = r#"{"actionDuration":"30000","actionSelect":"fault"}"#;
+
+/// The key of [`Record::extra`] for members of addresses that say nothing here.
+const PLAIN_MEMBERS: &str = "endpointMembers";
+
 /// Units of `maxTps`, with their lengths in `gateway.toml`.
 const UNITS: [(&str, &str); 3] = [("SECOND", "1s"), ("MINUTE", "1m"), ("HOUR", "1h")];
 
@@ -28,6 +35,8 @@ const UNITS: [(&str, &str); 3] = [("SECOND", "1s"), ("MINUTE", "1m"), ("HOUR", "
 pub(super) struct BackendsDraft {
     pub(super) declared: Map<String, Value>,
     pub(super) addresses: Vec<(String, String)>,
+    /// By address: members that say nothing here, which are given back as they were written.
+    plain: Map<String, Value>,
 }
 
 pub(super) fn draft(config: EndpointConfigBody) -> Result<BackendsDraft, Refused> {
@@ -127,6 +136,10 @@ fn addresses(
         check(&field, &endpoint)?;
         let url = endpoint.url.trim().to_owned();
         draft.addresses.push((format!("{field}.url"), url.clone()));
+        let plain = endpoint.plain();
+        if !plain.is_empty() {
+            draft.plain.insert(url.clone(), Value::Object(plain));
+        }
         urls.push(url);
     }
     Ok(urls)
@@ -146,10 +159,39 @@ fn check(field: &str, endpoint: &ApiEndpointBody) -> Result<(), Refused> {
         ("attributes", &endpoint.attributes),
         ("timeout", &endpoint.timeout),
     ];
-    loose.into_iter().try_for_each(|(name, value)| match value {
-        Some(value) => only(&format!("{field}.{name}"), value, &["{}", "[]", "\"\""]),
-        None => Ok(()),
+    loose.into_iter().try_for_each(|(name, value)| {
+        let Some(value) = value else { return Ok(()) };
+        let field = format!("{field}.{name}");
+        match name {
+            "config" => only(&field, value, &["{}", PLAIN_CONFIG]),
+            _ => only(&field, value, &["{}", "[]", "\"\""]),
+        }
     })
+}
+
+impl ApiEndpointBody {
+    /// Returns the members besides the address.
+    fn plain(&self) -> Map<String, Value> {
+        let members = [
+            ("endpoint_type", self.endpoint_type.as_ref().map(|own| json!(own))),
+            ("template_not_supported", self.template_not_supported.map(|own| json!(own))),
+            ("config", self.config.clone()),
+            ("attributes", self.attributes.clone()),
+            ("timeout", self.timeout.clone()),
+        ];
+        let said = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        said.filter(|(_, value)| !value.is_null()).collect()
+    }
+}
+
+impl BackendsDraft {
+    /// Keeps the members that say nothing here.
+    pub(super) fn keep_plain(&mut self, extra: &mut Map<String, Value>) {
+        if !self.plain.is_empty() {
+            let plain = Value::Object(std::mem::take(&mut self.plain));
+            extra.insert(PLAIN_MEMBERS.to_owned(), plain);
+        }
+    }
 }
 
 /// Puts the limits of `maxTps` into the backends.
@@ -219,14 +261,15 @@ fn unit(limit: &Value) -> Option<&'static str> {
 /// Shows the backends in WSO2's form.
 pub(super) fn shown(record: &Record) -> Value {
     let backend = |key: &str| record.declared.get(key).and_then(Value::as_object);
+    let plain = record.extra.get(PLAIN_MEMBERS).and_then(Value::as_object);
     let (mut shown, mut several, mut failing_over) = (Map::new(), false, false);
     for key in BACKENDS {
         let Some(backend) = backend(key) else { continue };
-        let mut urls = endpoints(backend.get("urls"));
+        let mut urls = endpoints(backend.get("urls"), plain);
         several |= urls.len() > 1;
         let urls = if urls.len() == 1 { urls.swap_remove(0) } else { Value::Array(urls) };
         shown.insert(format!("{key}_endpoints"), urls);
-        let failover = endpoints(backend.get("failover"));
+        let failover = endpoints(backend.get("failover"), plain);
         if !failover.is_empty() {
             failing_over = true;
             shown.insert(format!("{key}_failovers"), Value::Array(failover));
@@ -245,11 +288,17 @@ pub(super) fn shown(record: &Record) -> Value {
 }
 
 /// An address is written by itself, or with its weight.
-fn endpoints(list: Option<&Value>) -> Vec<Value> {
+fn endpoints(list: Option<&Value>, plain: Option<&Map<String, Value>>) -> Vec<Value> {
     let list = list.and_then(Value::as_array).into_iter().flatten();
     let url =
         |own: &Value| own.as_str().or(own.get("url").and_then(Value::as_str)).map(str::to_owned);
-    list.filter_map(url).map(|url| json!({ "url": url })).collect()
+    let members = |url: &str| plain.and_then(|own| own.get(url)).and_then(Value::as_object);
+    let whole = |url: String| {
+        let mut shown = members(&url).cloned().unwrap_or_default();
+        shown.insert("url".to_owned(), json!(url));
+        Value::Object(shown)
+    };
+    list.filter_map(url).map(whole).collect()
 }
 
 /// Shows the limits of backends; `null` if there are none.
@@ -288,6 +337,27 @@ mod tests {
             record.declared = read.declared;
             assert_eq!(shown(&record), config);
         }
+    }
+
+    #[test]
+    fn what_wso2s_publisher_writes_with_an_address_is_given_back() {
+        let plain = json!({
+            "actionDuration": "30000", "actionSelect": "fault", "factor": "", "retryDelay": "",
+            "retryErroCode": [], "retryTimeOut": "", "suspendDuration": "", "suspendErrorCode": [],
+            "suspendMaxDuration": "",
+        });
+        let config = json!({
+            "endpoint_type": "http",
+            "production_endpoints": {
+                "url": "http://a", "template_not_supported": false, "config": plain,
+            },
+            "sandbox_endpoints": { "url": "http://b", "endpoint_type": "http" },
+        });
+        let mut read = read(config.clone()).unwrap();
+        let mut record = Record::new(crate::store::Kind::Api, uuid::Uuid::nil(), "a:1");
+        read.keep_plain(&mut record.extra);
+        record.declared = read.declared;
+        assert_eq!(shown(&record), config);
     }
 
     #[test]

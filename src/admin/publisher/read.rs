@@ -93,7 +93,8 @@ pub(super) fn draft(body: ApiBody, defined: Option<Value>) -> Result<PublishedAp
     if let Some(limits) = &body.max_tps {
         endpoints::limit(&mut backends, limits)?;
     }
-    let BackendsDraft { declared: own, addresses } = backends;
+    backends.keep_plain(&mut extra);
+    let BackendsDraft { declared: own, addresses, .. } = backends;
     declared.extend(own);
     Ok(PublishedApiDraft { name, version, context, declared, extra, addresses })
 }
