@@ -1,8 +1,9 @@
 //! Operations that WSO2 has no path for: audit, gateways, moving keys, users, sign-up,
-//! statistics.
+//! statistics, last uses.
 
 mod audit;
 mod gateways;
+mod last_use;
 mod move_keys;
 mod own_password;
 mod sign_up;
@@ -29,4 +30,5 @@ pub(super) fn router() -> Router<Arc<Admin>> {
         .route("/users/{id}", get(users::show).put(users::update).delete(users::delete))
         .route("/gateways", get(gateways::list))
         .route("/statistics", get(statistics::show))
+        .route("/applications/{id}/last-use", get(last_use::show))
 }

@@ -31,8 +31,8 @@ pub(super) async fn note_last_uses(store: &dyn Store, access: &mut AccessDiffere
             found.insert(application.clone(), uses);
         }
         let uses = found.get(application).into_iter().flatten();
-        let day = uses.filter(|own| own.api == change.api).map(|own| own.day).max();
-        change.last_used = day.and_then(date);
+        let last = uses.filter(|own| own.api == change.api).max_by_key(|own| own.day);
+        change.last_used = last.and_then(LastUse::date);
     }
 }
 
@@ -44,23 +44,4 @@ async fn uses_of(store: &dyn Store, application: &str) -> Result<Vec<LastUse>, S
 /// The id of an application that a file declares.
 pub(super) fn declared_id(application: &str) -> Uuid {
     Uuid::from(ObjectId::declared(ObjectKind::Application, application))
-}
-
-/// Writes a day as a date.
-fn date(day: u32) -> Option<String> {
-    let days = i64::from(day);
-    let date = jiff::civil::date(1970, 1, 1).checked_add(jiff::Span::new().try_days(days).ok()?);
-    date.ok().map(|date| date.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn days_are_dates() {
-        assert_eq!(date(0).as_deref(), Some("1970-01-01"));
-        assert_eq!(date(20_420).as_deref(), Some("2025-11-28"));
-        assert_eq!(date(u32::MAX), None);
-    }
 }

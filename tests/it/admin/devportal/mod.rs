@@ -7,6 +7,7 @@ mod catalog;
 mod dry_runs;
 mod files;
 mod keys;
+mod last_uses;
 mod odd_requests;
 mod resets;
 mod statistics;
