@@ -70,8 +70,8 @@ impl Directory {
             |at: &u32| order.at(*at).map_or(0, |slot| beginning(head(derived(self.name_at(slot)))));
         let start = order.by_id.partition_point(|at| beginning_of(at) < wanted);
         let rest = order.by_id.get(start..).unwrap_or_default();
-        let count = rest.partition_point(|at| beginning_of(at) == wanted);
-        rest.get(..count).unwrap_or_default().iter().filter_map(|at| order.at(*at))
+        let alike = rest.iter().take_while(move |at| beginning_of(at) == wanted);
+        alike.filter_map(|at| order.at(*at))
     }
 
     fn name_at(&self, slot: ApplicationSlot) -> &str {
