@@ -23,7 +23,7 @@ use crate::model::key_manager::{KeyManager, KeySource};
 use crate::model::proxies::ForwardedHeader;
 use crate::supervise::clock::SystemClock;
 use crate::supervise::inventory::Inventory;
-use crate::supervise::{certificates, descriptors};
+use crate::supervise::{StoreCheck, certificates, check_with_store, descriptors};
 use crate::telemetry::{self, ExpectedLoad, Metrics};
 
 /// The number of results that a fetch of a key set can have, and of reasons to skip a key.
@@ -53,8 +53,22 @@ pub(super) fn check(config: &Path, options: &CheckOptions, output: Output) -> u8
     for warning in limits.into_iter().chain(certificates) {
         output.note(&format!("warning: {warning}"));
     }
-    describe(file, &loaded, output);
     let Ok(runtime) = control_runtime() else { return exit::FAILED };
+    let compared = runtime.block_on(check_with_store(file.to_owned()));
+    if let StoreCheck::Refused(report) = &compared {
+        output.note(&report.render(output.style));
+        return exit::CONFIGURATION;
+    }
+    describe(file, &loaded, output);
+    match compared {
+        StoreCheck::NoStore | StoreCheck::Refused(_) => {}
+        StoreCheck::NotCompared(error) => {
+            output.line(&format!("  the store is not compared with the files: {error}"));
+        }
+        StoreCheck::Served { revision } => {
+            output.line(&format!("  the store fits the files, at its revision {revision}"));
+        }
+    }
     if let Some(warning) = runtime.block_on(removals(&loaded.model)) {
         output.note(&format!("warning: {warning}"));
     }

@@ -42,7 +42,7 @@ pub use digest::StateDigest;
 pub use error::StoreError;
 pub use fleet::{GatewayState, LastUse};
 pub use kind::Kind;
-pub use open::{open, open_beside};
+pub use open::{open, open_beside, open_to_read};
 pub use postgres::PostgresStore;
 #[cfg(test)]
 pub(crate) use postgres::server;

@@ -55,6 +55,25 @@ pub async fn open_beside(
     }
 }
 
+/// Opens a store that is there and of today's format, for a command that changes nothing in it.
+pub async fn open_to_read(
+    settings: &StoreSettings,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn Store>, StoreError> {
+    match &settings.location {
+        StoreLocation::None => Err(StoreError::Unavailable("`store.url` is \"none\"".to_owned())),
+        StoreLocation::Sqlite(path) => {
+            let path = path.clone();
+            let store = waiting(move || {
+                own(&path)?;
+                SqliteStore::open_to_read(&path, clock)
+            });
+            Ok(Arc::new(store.await?))
+        }
+        StoreLocation::Postgres(server) => Ok(Arc::new(PostgresStore::to_read(server)?)),
+    }
+}
+
 /// Refuses a database file of another user. Files that are made beside it would belong to this
 /// user, and the gateway could not open them.
 fn own(path: &Path) -> Result<(), StoreError> {

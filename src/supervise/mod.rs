@@ -10,8 +10,8 @@
 //! number of connections that the process can hold), [`certificates`] (their expiry), [`signals`],
 //! [`watch`] (changed files), [`workers`] (the threads), [`trace_export`] (spans for the
 //! collector), [`clock`], [`clock_watch`] (a clock that jumps), [`access_lines`] (gained and lost
-//! access), [`last_use`], [`planning`] (the changes that another file would make), [`transfer`]
-//! (the store as a file).
+//! access), [`last_use`], [`planning`] (the changes that another file would make),
+//! [`stored_check`] (files and store together, for `check`), [`transfer`] (the store as a file).
 
 mod access_lines;
 mod background;
@@ -43,6 +43,7 @@ mod service_manager;
 mod settled_files;
 pub mod signals;
 pub mod start;
+mod stored_check;
 mod takeover;
 mod trace_export;
 mod transfer;
@@ -54,4 +55,5 @@ mod worker_parts;
 pub mod workers;
 
 pub use planning::{Plan, between_files};
+pub use stored_check::{StoreCheck, check_with_store};
 pub use transfer::{ImportTarget, Others, StoreImport, TransferError, export, rekey};

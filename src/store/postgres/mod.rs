@@ -31,7 +31,7 @@ use crate::store::error::StoreError;
 use crate::store::fleet::{GatewayState, LastUse};
 use crate::store::kind::Kind;
 use crate::store::postgres::nudges::Nudges;
-use crate::store::postgres::pool::{PostgresPool, READ, WRITE};
+use crate::store::postgres::pool::{MissingTables, PostgresPool, READ, WRITE};
 use crate::store::postgres::session::PostgresSession;
 use crate::store::query::{Query, StorePage};
 use crate::store::record::Record;
@@ -68,8 +68,21 @@ macro_rules! within {
 impl PostgresStore {
     /// Describes the store; the first call connects, and makes the tables if they are missing.
     pub fn new(server: &PostgresServer, clock: Option<Arc<dyn Clock>>) -> Result<Self, StoreError> {
+        Self::with(server, clock, MissingTables::Made)
+    }
+
+    /// Describes a store that is there, of today's format, whose tables nobody makes.
+    pub fn to_read(server: &PostgresServer) -> Result<Self, StoreError> {
+        Self::with(server, None, MissingTables::Refused)
+    }
+
+    fn with(
+        server: &PostgresServer,
+        clock: Option<Arc<dyn Clock>>,
+        tables: MissingTables,
+    ) -> Result<Self, StoreError> {
         let nudges = Arc::new(Nudges::default());
-        let pool = Arc::new(PostgresPool::new(server, &nudges)?);
+        let pool = Arc::new(PostgresPool::new(server, &nudges, tables)?);
         let mut listener = JoinSet::new();
         listener.spawn(listener::listen(Arc::clone(&pool), Arc::clone(&nudges)));
         Ok(Self { pool, nudges, clock, _listener: listener })

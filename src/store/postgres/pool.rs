@@ -28,6 +28,14 @@ pub(super) struct PostgresPool {
     idle: Mutex<Vec<PostgresSession>>,
     /// The tables are there, and of our version.
     migrated: OnceCell<()>,
+    tables: MissingTables,
+}
+
+/// The fate of tables that are missing, or of an earlier version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MissingTables {
+    Made,
+    Refused,
 }
 
 /// A connection for one transaction. If that is left unfinished, the connection is closed.
@@ -39,13 +47,18 @@ pub(super) struct PostgresLease {
 }
 
 impl PostgresPool {
-    pub(super) fn new(server: &PostgresServer, nudges: &Arc<Nudges>) -> Result<Self, StoreError> {
+    pub(super) fn new(
+        server: &PostgresServer,
+        nudges: &Arc<Nudges>,
+        tables: MissingTables,
+    ) -> Result<Self, StoreError> {
         Ok(Self {
             target: PostgresTarget::new(server)?,
             nudges: Arc::clone(nudges),
             places: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
             idle: Mutex::default(),
             migrated: OnceCell::new(),
+            tables,
         })
     }
 
@@ -53,7 +66,11 @@ impl PostgresPool {
     pub(super) async fn lease(self: &Arc<Self>) -> Result<PostgresLease, StoreError> {
         let closed = |_| StoreError::Unavailable("the store is closed".to_owned());
         let place = Arc::clone(&self.places).acquire_owned().await.map_err(closed)?;
-        self.migrated.get_or_try_init(|| self.migrate()).await?;
+        let ready = async || match self.tables {
+            MissingTables::Made => self.migrate().await,
+            MissingTables::Refused => self.is_current().await,
+        };
+        self.migrated.get_or_try_init(ready).await?;
         let session = match self.usable() {
             Some(session) => session,
             None => self.connect().await?,
@@ -73,6 +90,15 @@ impl PostgresPool {
 
     fn give_back(&self, session: PostgresSession) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+    }
+
+    async fn is_current(&self) -> Result<(), StoreError> {
+        let mut session = self.connect().await?;
+        session.batch(READ).await?;
+        sql::is_current(&mut session).await?;
+        session.batch("COMMIT").await?;
+        self.give_back(session);
+        Ok(())
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {

@@ -46,6 +46,18 @@ pub(in crate::store) async fn missing(
     })
 }
 
+/// Refuses a database of another format, and changes nothing.
+pub(in crate::store) async fn is_current(session: &mut impl SqlSession) -> Result<(), StoreError> {
+    let found = session.query("SELECT format FROM meta", &[], one_number).await?;
+    let format = found.first().and_then(|format| usize::try_from(*format).ok());
+    if format == Some(MIGRATIONS.len()) {
+        return Ok(());
+    }
+    let text = "the database has another format than this version of Portcullis; a gateway of this \
+                version converts an earlier one when it starts";
+    Err(StoreError::Unreadable(text.to_owned()))
+}
+
 /// Notes that all steps are done.
 pub(in crate::store) async fn done(session: &mut impl SqlSession) -> Result<(), StoreError> {
     let format = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);

@@ -84,6 +84,15 @@ impl SqliteStore {
         })
     }
 
+    /// Opens a database that is there, of today's format, and refuses all writes. Waits for the
+    /// disk.
+    pub fn open_to_read(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let mut session = SqliteSession::open_to_read(path)?;
+        now(sql::is_current(&mut session))?;
+        let readers = Readers::read_only(path);
+        Ok(Self { readers, jobs: None, writer: None, written: Arc::default(), clock })
+    }
+
     /// Computes the checksum over the rows of the file, which takes seconds for a million
     /// applications. [`Store::checksum`] returns the one that is kept with each change.
     pub async fn recount(&self) -> Result<(StoreHead, [u8; 32]), StoreError> {

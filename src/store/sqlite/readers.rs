@@ -26,6 +26,7 @@ pub(super) struct Readers {
     path: PathBuf,
     places: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<SqliteSession>>>,
+    connect: fn(&Path) -> Result<SqliteSession, StoreError>,
 }
 
 impl Readers {
@@ -34,7 +35,13 @@ impl Readers {
             path: path.to_owned(),
             places: Arc::new(Semaphore::new(MOST_READERS)),
             idle: Arc::default(),
+            connect: SqliteSession::open,
         }
+    }
+
+    /// Connections that cannot write.
+    pub(super) fn read_only(path: &Path) -> Self {
+        Self { connect: SqliteSession::open_to_read, ..Self::new(path) }
     }
 
     /// Runs work on one state of the database.
@@ -94,7 +101,7 @@ impl Readers {
     }
 
     fn open(&self) -> Result<SqliteSession, StoreError> {
-        let session = SqliteSession::open(&self.path)?;
+        let session = (self.connect)(&self.path)?;
         session.batch(CACHE)?;
         Ok(session)
     }

@@ -47,6 +47,15 @@ impl SqliteSession {
         Ok(Self { connection })
     }
 
+    /// Opens a database that this connection changes nothing in, not even its mode.
+    pub(in crate::store) fn open_to_read(path: &Path) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags).map_err(told)?;
+        connection.busy_timeout(BUSY).map_err(told)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        Ok(Self { connection })
+    }
+
     /// Runs statements that take no values.
     pub(in crate::store) fn batch(&self, sql: &str) -> Result<(), StoreError> {
         self.connection.execute_batch(sql).map_err(told)

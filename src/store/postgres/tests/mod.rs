@@ -127,3 +127,22 @@ fn a_wrong_password_or_a_later_format_is_told() {
         assert!(refused.contains("has format 77"), "{refused}");
     });
 }
+
+#[test]
+fn a_command_that_only_reads_makes_no_tables_and_changes_nothing() {
+    let server = PostgresProcess::start();
+    let url = server.database("reading");
+    runtime().block_on(async {
+        let reading = PostgresStore::to_read(&settings(url.clone())).unwrap();
+        let refused = reading.head().await.unwrap_err().to_string();
+        assert!(refused.contains("meta"), "{refused}");
+        let store = PostgresStore::new(&settings(url.clone()), None).unwrap();
+        create(&store, "one").await.unwrap();
+        let reading = PostgresStore::to_read(&settings(url.clone())).unwrap();
+        assert_eq!(reading.head().await.unwrap().revision, 1);
+        server.sql("reading", "UPDATE meta SET format = 0");
+        let earlier = PostgresStore::to_read(&settings(url)).unwrap();
+        let refused = earlier.head().await.unwrap_err().to_string();
+        assert!(refused.contains("another format"), "{refused}");
+    });
+}

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::{ADMINISTRATION, Answered, PORTAL, Portal, text};
+use crate::support::program::command;
 
 const ANNS: &str = r#"{"name":"lines-a","owner":"ann","policy":"10PerMin","attributes":{"unit":"x"},"keys":[{"type":"production","key_manager":"bank-is","consumer_key":"line-client"},{"type":"sandbox","key_manager":"bank-is","consumer_key":"line-sandbox"}],"subscriptions":[{"api":"accounts:1.0.0","policy":"Gold","status":"blocked"},{"api":"open:1.0.0"}]}"#;
 const EVES: &str = r#"{"name":"lines-e","owner":"eve","keys":[{"type":"production","key_manager":"bank-is","consumer_key":"eves-client"}],"subscriptions":[{"api":"accounts:1.0.0"}]}"#;
@@ -270,4 +271,56 @@ async fn applications_of_files_and_of_the_store_are_in_one_order() {
         .await;
     assert_eq!(last.names(), ["mix-1199", "mix-0000-kept", "mix-0050-kept"]);
     assert_eq!(last.body["pagination"]["total"], 1224);
+}
+
+#[tokio::test]
+async fn one_name_in_a_file_and_in_the_store_is_an_error() {
+    let portal = with_lines("").await;
+    portal.application("ann", "shop").await;
+    let folder = portal.bank.gateway.folder().to_owned();
+    let check = || {
+        let output = command(&folder, &["check"]).output().unwrap();
+        let told = [output.stdout.clone(), output.stderr.clone()].concat();
+        (output.status.code(), String::from_utf8_lossy(&told).into_owned())
+    };
+    let (code, told) = check();
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("the store fits the files, at its revision 1"), "{told}");
+
+    std::fs::write(folder.join("apps.jsonl"), "{\"name\":\"shop\",\"owner\":\"eve\"}\n").unwrap();
+    let (code, told) = check();
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("\"shop\" is defined twice") && told.contains("apps.jsonl:1"), "{told}");
+    let reload = portal.bank.gateway.management("POST", "/reload").await;
+    assert_eq!(reload.status(), 422);
+    // the store's application is what it was
+    let shop = portal.get("ann", "/applications?query=shop").await;
+    assert_eq!(shop.body["list"][0]["owner"], "ann");
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_read_is_told_and_not_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let portal = with_lines("").await;
+    portal.bank.config.clone().beside("apps.jsonl", "").write_to(folder.path());
+    let output = command(folder.path(), &["check"]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.contains("the store is not compared with the files"), "{told}");
+    let made = walkdir(folder.path());
+    assert!(!made.iter().any(|name| name.contains("portcullis.db")), "{made:?}");
+}
+
+fn walkdir(folder: &std::path::Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            found.push(entry.path().display().to_string());
+            if entry.file_type().unwrap().is_dir() {
+                open.push(entry.path());
+            }
+        }
+    }
+    found
 }
