@@ -10,6 +10,9 @@ from requests.adapters import HTTPAdapter
 # Names and ids of objects that the gateway has, by the field that holds them.
 KNOWN = json.loads(os.environ["PORTCULLIS_KNOWN"])
 
+# A delete that was only tried is taken for one, and what is still there for a fault.
+DRY_RUN = {"$ref": "#/components/parameters/dryRun"}
+
 # Operations that are asked to wait for all gateways too; of the others it would only take time.
 WAIT = {"$ref": "#/components/parameters/wait"}
 WAITING = ["createApplication", "createUser", "createApi", "createKeyManager"]
@@ -51,7 +54,9 @@ def narrow(node):
 def before_load_schema(context, raw_schema):
     # answers stay as they are
     for item in raw_schema["paths"].values():
-        for operation in item.values():
+        for method, operation in item.items():
+            if method == "delete":
+                operation["parameters"] = [own for own in operation["parameters"] if own != DRY_RUN]
             if operation["operationId"] not in WAITING:
                 # the wait for all gateways takes up to a second
                 operation["parameters"] = [own for own in operation["parameters"] if own != WAIT]
