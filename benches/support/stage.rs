@@ -153,7 +153,7 @@ impl Stage {
                 return false;
             }
             let admitted = levels.count(now).is_ok();
-            headers::passed(&levels, &lent.values, answer);
+            headers::passed(&mut levels, &lent.values, answer);
             admitted
         })
     }

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use crate::authenticate::level_memory::LevelMemory;
 use crate::limiter::key::{Fingerprint, KeySpace};
 use crate::model::application::KeyType;
-use crate::model::names::ApiSlot;
-use crate::model::policy::PolicyIndex;
 use crate::telemetry::{
     ApplicationRegistry, ApplicationSeries, CallStatistics, CountedCalls, Fragment, OperationSeries,
 };
@@ -27,17 +26,8 @@ pub struct CallerNames {
     calls: RefCell<SmallVec<[CountedCalls; 1]>>,
     /// The name that its counters have, for the secret of them.
     counted: Cell<Option<(KeySpace, Fingerprint)>>,
-    /// The name that the counter of a custom policy had last.
-    custom: Cell<Option<(CustomName, Fingerprint)>>,
-}
-
-/// The facts that the name of a custom policy's counter depends on, besides the token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CustomName {
-    /// The generation of the limits.
-    pub generation: u64,
-    pub policy: PolicyIndex,
-    pub api: ApiSlot,
+    /// The levels that its requests count against.
+    pub levels: LevelMemory,
 }
 
 /// A token is used at few APIs. One that is used at more of them in turn asks for its statistics
@@ -54,7 +44,7 @@ impl CallerNames {
             series: OnceCell::new(),
             calls: RefCell::default(),
             counted: Cell::default(),
-            custom: Cell::default(),
+            levels: LevelMemory::default(),
         }
     }
 
@@ -89,17 +79,6 @@ impl CallerNames {
         }
         let made = keys.application(&self.owner, &self.application);
         self.counted.set(Some((keys, made)));
-        made
-    }
-
-    /// Returns the fingerprint of a custom policy's key. It is made again if the key is not the
-    /// last one.
-    pub fn custom(&self, name: CustomName, make: impl FnOnce() -> Fingerprint) -> Fingerprint {
-        if let Some((_, known)) = self.custom.get().filter(|(known, _)| *known == name) {
-            return known;
-        }
-        let made = make();
-        self.custom.set(Some((name, made)));
         made
     }
 

@@ -95,8 +95,18 @@ impl Counters {
                 return judge_one(&mut shard, slot, claim, now);
             }
         } else {
-            let mut locked = Locked::default();
-            let mut places = locked.lock(&claims.iter().map(|claim| claim.key), |n| self.shard(n));
+            let (mut locked, mut has_room) = (Locked::default(), true);
+            let keys = claims.iter().map(|claim| claim.key);
+            let mut places = locked.lock(
+                &keys,
+                |number| self.shard(number),
+                |claim, counter| {
+                    has_room &= claims.get(claim).is_none_or(|c| counter.has_room(c.limit, now));
+                },
+            );
+            if has_room && places.iter().all(Option::is_some) {
+                return Ok(locked.count(&places, None, now));
+            }
             if places.iter().all(Option::is_some) {
                 return locked.judge(claims, &mut places, now);
             }
@@ -111,7 +121,7 @@ impl Counters {
         let overflows = claims.iter().map(|claim| claim.limit.overflow());
         let all = claims.iter().map(|claim| claim.key).chain(overflows);
         let mut locked = Locked::default();
-        let mut places = locked.lock(&all, |number| self.shard(number));
+        let mut places = locked.lock(&all, |number| self.shard(number), |_, _| ());
         places.truncate(claims.len());
         let mut made = Places::new();
         for (claim, place) in claims.iter().zip(&mut places).filter(|(_, place)| place.is_none()) {
@@ -130,7 +140,8 @@ impl Counters {
     /// Tells whether a request would be admitted now, and counts nothing.
     pub fn check(&self, claims: &[Claim<'_>], now: CountingTime) -> Result<(), Exceeded> {
         let mut locked = Locked::default();
-        let mut places = locked.lock(&claims.iter().map(|claim| claim.key), |n| self.shard(n));
+        let keys = claims.iter().map(|claim| claim.key);
+        let mut places = locked.lock(&keys, |number| self.shard(number), |_, _| ());
         locked.weigh(claims, &mut places, now).map(|_| ())
     }
 
@@ -225,7 +236,7 @@ impl Counters {
 
     fn lock(&self, keys: &(impl Iterator<Item = CounterKey> + Clone)) -> Locked<'_> {
         let mut locked = Locked::default();
-        locked.lock(keys, |number| self.shard(number));
+        locked.lock(keys, |number| self.shard(number), |_, _| ());
         locked
     }
 

@@ -32,12 +32,14 @@ pub(super) type Places = SmallVec<[Option<Place>; INLINE]>;
 
 impl<'t> Locked<'t> {
     /// Locks the shards of these keys, in their order: two requests never wait for each other.
-    /// Finds the counters of the keys in them. It is done once, when nothing is locked yet.
+    /// Finds the counters of the keys in them, and visits each with its position. It is done once,
+    /// when nothing is locked yet.
     #[inline]
     pub(super) fn lock(
         &mut self,
         keys: &(impl Iterator<Item = CounterKey> + Clone),
         lock: impl Fn(u16) -> Option<MutexGuard<'t, Shard>>,
+        mut visit: impl FnMut(usize, &mut Counter),
     ) -> Places {
         let (mut places, mut next) = (Places::new(), None::<u16>);
         for key in keys.clone() {
@@ -46,12 +48,14 @@ impl<'t> Locked<'t> {
         }
         // a request has few keys, so looking at all of them again costs less than sorting
         while let Some(number) = next.take() {
-            let Some(shard) = lock(number) else { break };
+            let Some(mut shard) = lock(number) else { break };
             let guard = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
-            for (key, place) in keys.clone().zip(&mut places) {
+            for (position, (key, place)) in keys.clone().zip(&mut places).enumerate() {
                 let other = Shard::number(key);
                 if other == number {
-                    *place = shard.find(key).map(|slot| Place { guard, slot });
+                    let Some(slot) = shard.find(key) else { continue };
+                    *place = Some(Place { guard, slot });
+                    shard.counter(slot).into_iter().for_each(|counter| visit(position, counter));
                 } else if other > number && next.is_none_or(|next| other < next) {
                     next = Some(other);
                 }
@@ -104,13 +108,17 @@ impl<'t> Locked<'t> {
         places: &mut [Option<Place>],
         now: CountingTime,
     ) -> Result<Passed, Exceeded> {
-        let mut has_room = true;
-        for (claim, place) in claims.iter().zip(&*places) {
-            if let Some(counter) = place.and_then(|place| self.counter(place)) {
-                has_room &= counter.has_room(claim.limit, now);
-            }
-        }
-        let noted = if has_room { None } else { self.weigh(claims, places, now)? };
+        let noted = self.weigh(claims, places, now)?;
+        Ok(self.count(places, noted, now))
+    }
+
+    /// Counts a request that may pass in all of its counters.
+    pub(super) fn count(
+        &mut self,
+        places: &[Option<Place>],
+        noted: Option<Noted>,
+        now: CountingTime,
+    ) -> Passed {
         let (mut tightest, mut of) = (Share::NONE, 0);
         for (claim, place) in places.iter().enumerate() {
             let Some(Place { guard, slot }) = *place else { continue };
@@ -120,12 +128,11 @@ impl<'t> Locked<'t> {
                 (tightest, of) = (share, claim);
             }
         }
-        Ok(Passed { tightest: tightest.of_claim(of), noted })
+        Passed { tightest: tightest.of_claim(of), noted }
     }
 
     /// Checks all claims; the places of those that are not counted are cleared. A counter that does
     /// not exist has room.
-    #[inline(never)]
     pub(super) fn weigh(
         &mut self,
         claims: &[Claim<'_>],

@@ -122,7 +122,7 @@ fn rewrite(
     exchange.levels.read_events(response.headers());
     headers::apply(&api.response_headers, response.headers_mut());
     let values = worker.rate_limit_values();
-    throttle::headers::passed(&exchange.levels, values, response.headers_mut());
+    throttle::headers::passed(&mut exchange.levels, values, response.headers_mut());
     if let Some(id) = exchange.head.request_id.clone() {
         response.headers_mut().insert(trace::REQUEST_ID, id);
     }

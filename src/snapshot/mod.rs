@@ -16,6 +16,7 @@ pub mod compile;
 mod deny;
 mod difference;
 mod kept;
+pub mod level;
 pub mod local;
 mod local_throttling;
 mod observing;

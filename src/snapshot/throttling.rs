@@ -16,8 +16,8 @@ use crate::model::api::Api;
 use crate::model::application::KeyType;
 use crate::model::names::ApiSlot;
 use crate::model::policy::{
-    ExcessRule, Policies, Policy, PolicyIndex, PolicyLevel, PolicyLimits, Quota, QuotaUnit,
-    Throttling, Window,
+    ExcessRule, KeyPart, Policies, Policy, PolicyIndex, PolicyLevel, PolicyLimits, Quota,
+    QuotaUnit, Throttling, Window,
 };
 use crate::model::throttling::{OnCounterFailure, SharedCounting};
 use crate::snapshot::BySlot;
@@ -42,6 +42,8 @@ pub struct CompiledThrottling {
     pub subscriptionless: PolicyIndex,
     /// Policies of level "custom": every request counts against them.
     pub custom: Vec<PolicyIndex>,
+    /// The key of one of them has the client's address.
+    pub counts_addresses: bool,
     pub deny: Option<CompiledDeny>,
     policies: BySlot<CompiledPolicy>,
     apis: BySlot<ApiLimits>,
@@ -137,6 +139,7 @@ impl LimitCompiler<'_> {
             unauthenticated: throttling.unauthenticated,
             subscriptionless: throttling.subscriptionless,
             custom: custom(policies),
+            counts_addresses: policies.iter().any(|(_, policy)| has_address(policy)),
             deny: CompiledDeny::of(throttling),
             policies: compiled,
             apis: BySlot::new(apis, |limits: &ApiLimits| limits.slot.position()),
@@ -293,6 +296,10 @@ fn numbered(mut policy: CompiledPolicy, all: &mut Vec<NumberedLimit>) -> Arc<Com
 fn custom(policies: &Policies) -> Vec<PolicyIndex> {
     let custom = policies.iter().filter(|(_, policy)| policy.level == PolicyLevel::Custom);
     custom.map(|(index, _)| index).collect()
+}
+
+fn has_address(policy: &Policy) -> bool {
+    policy.key.as_ref().is_some_and(|template| template.parts().contains(&KeyPart::Address))
 }
 
 /// Returns the names of a policy's quotas in `RateLimit` and `RateLimit-Policy`: the policy's own,

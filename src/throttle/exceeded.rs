@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::limiter::limit::LimitPart;
 use crate::model::reason::Reason;
+use crate::snapshot::level::LevelKind;
 use crate::snapshot::throttling::CompiledPolicy;
-use crate::throttle::level::LevelKind;
 
 /// A limit that has no room for a request.
 #[derive(Debug, Clone)]

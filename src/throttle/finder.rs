@@ -1,16 +1,20 @@
 //! Finds the levels of one request.
 
+use std::rc::Rc;
+
+use http::HeaderValue;
 use smallvec::SmallVec;
 
-use crate::authenticate::Principal;
+use crate::authenticate::{AdvancedName, CallerNames, LevelsName, Principal};
 use crate::authorize::Grant;
 use crate::limiter::key::{CounterKey, Fingerprint};
 use crate::model::directory::ApplicationView;
 use crate::model::policy::PolicyIndex;
+use crate::snapshot::level::{Level, LevelKind};
 use crate::snapshot::local::LocalThrottling;
 use crate::snapshot::throttling::{ApiLimits, LimitNumber};
 use crate::throttle::condition;
-use crate::throttle::level::{CallFacts, INLINE, Level, LevelKind};
+use crate::throttle::level::{CallFacts, INLINE};
 use crate::throttle::subject::Subjects;
 
 /// Collects the levels of one request.
@@ -18,67 +22,155 @@ pub(super) struct Finder<'r> {
     pub(super) throttling: &'r LocalThrottling,
     pub(super) subjects: Subjects<'r>,
     pub(super) levels: &'r mut SmallVec<[Level; INLINE]>,
-    /// Some level counts an amount that is known only after the request.
-    pub(super) is_metered: bool,
+}
+
+/// The limits that hold of the policy of an API, or of one of its operations.
+struct Advanced {
+    kind: LevelKind,
+    fingerprint: Fingerprint,
+    name: AdvancedName,
 }
 
 impl Finder<'_> {
-    pub(super) fn find(&mut self, grant: &Grant<'_>, facts: &CallFacts<'_>) {
-        let throttling = self.throttling;
-        if let Some(names) = throttling.api(grant.routed().api().slot) {
-            self.api_or_operation(names, grant, facts);
-            self.subscription(names, grant);
+    /// Collects the levels. Returns the value of `RateLimit-Policy` for them, where the client is
+    /// told of any.
+    pub(super) fn find(&mut self, grant: &Grant<'_>, facts: &CallFacts<'_>) -> Option<HeaderValue> {
+        let api = self.throttling.api(grant.routed().api().slot);
+        let advanced = api.and_then(|api| self.advanced(api, grant, facts));
+        if advanced.is_none() && self.is_unlimited(grant, api) {
+            return None;
+        }
+        let Some((caller, name)) = self.name(grant, advanced.as_ref()) else {
+            self.collect(grant, api, advanced.as_ref());
+            return self.told();
+        };
+        if let Some(known) = caller.levels.recall(&name) {
+            self.levels.extend_from_slice(&known.levels);
+            return known.told.clone();
+        }
+        self.collect(grant, api, advanced.as_ref());
+        let told = self.told();
+        caller.levels.remember(name, self.levels, told.clone());
+        told
+    }
+
+    fn told(&self) -> Option<HeaderValue> {
+        let told = self.levels.iter().filter(|level| level.is_told()).map(|level| level.limit);
+        self.throttling.told(told).filter(|_| self.throttling.headers)
+    }
+
+    /// Tells whether no other level than that of the API or the operation counts the request.
+    fn is_unlimited(&self, grant: &Grant<'_>, api: Option<&ApiLimits>) -> bool {
+        let of_application = grant.application().map(|application| application.policy);
+        self.throttling.custom.is_empty()
+            && self.subscription_policy(grant) == PolicyIndex::UNLIMITED
+            && of_application.is_none_or(|policy| policy == PolicyIndex::UNLIMITED)
+            && api.and_then(|api| api.hard_limit(grant.key_type())).is_none()
+    }
+
+    fn subscription_policy(&self, grant: &Grant<'_>) -> PolicyIndex {
+        match (grant.principal(), grant.subscription()) {
+            (None, _) => self.throttling.unauthenticated,
+            (Some(_), None) => self.throttling.subscriptionless,
+            (Some(_), Some(policy)) => policy,
+        }
+    }
+
+    /// The facts that the levels depend on, besides the token. `None` if there are others.
+    fn name(
+        &self,
+        grant: &Grant<'_>,
+        advanced: Option<&Advanced>,
+    ) -> Option<(Rc<CallerNames>, LevelsName)> {
+        let (principal, application) = grant.principal().zip(grant.application())?;
+        let is_of_token = !self.throttling.counts_addresses
+            // without a subject, each address is a user
+            && principal.claims().subject().is_some()
+            && application.quota_resets().is_none();
+        if !is_of_token {
+            return None;
+        }
+        let name = LevelsName {
+            generation: self.throttling.generation(),
+            api: grant.routed().api().slot,
+            advanced: advanced.map(|advanced| advanced.name),
+            subscription: grant.subscription(),
+            application: application.policy,
+        };
+        let caller = principal.caller(application.name, application.owner, grant.key_type());
+        Some((caller, name))
+    }
+
+    fn collect(&mut self, grant: &Grant<'_>, api: Option<&ApiLimits>, advanced: Option<&Advanced>) {
+        if let Some(api) = api {
+            self.api_or_operation(api, grant, advanced);
+            self.subscription(api, grant);
         }
         if let Some(application) = grant.application() {
             self.application(&application, grant);
         }
-        for index in &throttling.custom {
-            let Some(policy) = throttling.policy(*index) else { continue };
+        for index in &self.throttling.custom {
+            let Some(policy) = self.throttling.policy(*index) else { continue };
             let Some(template) = &policy.definition.key else { continue };
-            let value = self.subjects.custom(throttling, *index, template);
+            let value = self.subjects.custom(template);
             self.push(LevelKind::Custom, policy.number(0), |base| base.of(value));
         }
-        let api = throttling.api(grant.routed().api().slot);
         if let Some(hard) = api.and_then(|api| api.hard_limit(grant.key_type())) {
             self.push(LevelKind::HardLimit, hard.policy.number(0), |_| hard.key);
         }
     }
 
     /// A policy of the API that has limits replaces those of its operations.
-    fn api_or_operation(&mut self, names: &ApiLimits, grant: &Grant<'_>, facts: &CallFacts<'_>) {
+    fn advanced(
+        &self,
+        api: &ApiLimits,
+        grant: &Grant<'_>,
+        facts: &CallFacts<'_>,
+    ) -> Option<Advanced> {
         let routed = grant.routed();
         let of_api = routed.api().definition.policies.api;
-        let (kind, index, name) = if of_api == PolicyIndex::UNLIMITED {
-            let Some(name) = names.operations.get(routed.position()) else { return };
-            (LevelKind::Operation, routed.operation().policy, *name)
+        let (kind, index, operation) = if of_api == PolicyIndex::UNLIMITED {
+            (LevelKind::Operation, routed.operation().policy, Some(routed.position()))
         } else {
-            (LevelKind::Api, of_api, names.api)
+            (LevelKind::Api, of_api, None)
         };
         if index == PolicyIndex::UNLIMITED {
-            return;
+            return None;
         }
-        let Some(policy) = self.throttling.policy(index) else { return };
-        let claims = grant.principal().map(Principal::claims);
-        let position = condition::first(&policy.definition.conditions, facts, claims);
+        let fingerprint = match operation {
+            Some(position) => *api.operations.get(position)?,
+            None => api.api,
+        };
+        let conditions = &self.throttling.policy(index)?.definition.conditions;
+        let limits = condition::first(conditions, facts, grant.principal().map(Principal::claims));
+        let name = AdvancedName { policy: index, limits, operation };
+        Some(Advanced { kind, fingerprint, name })
+    }
+
+    fn api_or_operation(
+        &mut self,
+        api: &ApiLimits,
+        grant: &Grant<'_>,
+        advanced: Option<&Advanced>,
+    ) {
+        let Some(Advanced { kind, fingerprint, name }) = advanced else { return };
+        let Some(policy) = self.throttling.policy(name.policy) else { return };
         let apart = policy.definition.per_user || grant.principal().is_none();
         let caller = apart.then(|| self.subjects.caller());
-        self.push(kind, policy.number(position), |base| match caller {
-            Some(caller) => base.of(name).of(caller),
-            None => base.of(name).beside(names.api),
+        self.push(*kind, policy.number(name.limits), |base| match caller {
+            Some(caller) => base.of(*fingerprint).of(caller),
+            None => base.of(*fingerprint).beside(api.api),
         });
     }
 
     fn subscription(&mut self, names: &ApiLimits, grant: &Grant<'_>) {
-        let (index, is_subscribed) = match (grant.principal(), grant.subscription()) {
-            (None, _) => (self.throttling.unauthenticated, false),
-            (Some(_), None) => (self.throttling.subscriptionless, false),
-            (Some(_), Some(policy)) => (policy, true),
-        };
         // most requests have no limit here, and need no fingerprint
+        let index = self.subscription_policy(grant);
         if index == PolicyIndex::UNLIMITED {
             return;
         }
         let Some(policy) = self.throttling.policy(index) else { return };
+        let is_subscribed = grant.principal().is_some() && grant.subscription().is_some();
         let application = is_subscribed.then(|| self.subjects.application()).flatten();
         let subject = application.unwrap_or_else(|| self.subjects.client());
         self.push(LevelKind::Subscription, policy.number(0), |base| {
@@ -121,7 +213,7 @@ impl Finder<'_> {
         let Some(limit) = self.throttling.limit(number).map(|numbered| &numbered.limit) else {
             return;
         };
-        self.is_metered |= limit.is_metered();
-        self.levels.push(Level { kind, limit: number, key: key(limit.base()), events: 0 });
+        let (key, is_metered) = (key(limit.base()), limit.is_metered());
+        self.levels.push(Level { kind, limit: number, key, is_metered, events: 0 });
     }
 }

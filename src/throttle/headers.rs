@@ -49,8 +49,8 @@ impl RateLimitValues {
 
 /// Tells the client of an answer its quotas, and the rest of the one that ends first. A backend's
 /// own headers about limits are removed.
-pub fn passed(levels: &Levels, values: &RateLimitValues, headers: &mut HeaderMap) {
-    let Some(ToldLimits { policies, tightest }) = levels.told() else { return };
+pub fn passed(levels: &mut Levels, values: &RateLimitValues, headers: &mut HeaderMap) {
+    let Some(ToldLimits { policies, tightest }) = levels.tell() else { return };
     headers.insert(RATE_LIMIT_POLICY, policies);
     let Some((left_of, Tightest { left, reset, .. })) = tightest else {
         headers.remove(RATE_LIMIT);

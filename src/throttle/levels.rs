@@ -18,12 +18,14 @@ use crate::limiter::time::CountingTime;
 use crate::model::policy::ExcessRule;
 use crate::model::throttling::OnCounterFailure;
 use crate::snapshot::Snapshot;
+use crate::snapshot::level::Level;
+pub use crate::snapshot::level::LevelKind;
 use crate::snapshot::local::LocalThrottling;
 use crate::snapshot::throttling::{CompiledPolicy, CompiledThrottling, DeniedBy, SharedLimits};
 use crate::throttle::exceeded::LimitExceeded;
 use crate::throttle::finder::Finder;
-pub use crate::throttle::level::{CallFacts, LevelKind};
-use crate::throttle::level::{INLINE, Level};
+pub use crate::throttle::level::CallFacts;
+use crate::throttle::level::INLINE;
 use crate::throttle::subject::Subjects;
 use crate::throttle::throttled::Throttled;
 
@@ -34,6 +36,8 @@ pub struct Levels {
     /// `None` if there is no level.
     throttling: Option<Rc<LocalThrottling>>,
     all: SmallVec<[Level; INLINE]>,
+    /// The value of `RateLimit-Policy`, until the client is told.
+    told: Option<HeaderValue>,
     /// Some level counts an amount that is known only after the request.
     is_metered: bool,
     /// `None` until the request was counted.
@@ -96,10 +100,9 @@ impl Levels {
         }
         self.all.clear();
         let subjects = Subjects::new(throttling.keys, grant, facts);
-        let levels = &mut self.all;
-        let mut finder = Finder { throttling, subjects, levels, is_metered: false };
-        finder.find(grant, facts);
-        self.is_metered = finder.is_metered;
+        let mut finder = Finder { throttling, subjects, levels: &mut self.all };
+        self.told = finder.find(grant, facts);
+        self.is_metered = self.all.iter().any(|level| level.is_metered);
         self.throttling = (!self.all.is_empty()).then(|| Rc::clone(throttling));
         Ok(())
     }
@@ -230,11 +233,11 @@ impl Levels {
         }
     }
 
-    /// Returns the headers for the client of a request that passed; `None` if there are none.
-    pub fn told(&self) -> Option<ToldLimits<'_>> {
-        let throttling = self.throttling.as_ref().filter(|throttling| throttling.headers)?;
-        let told = self.all.iter().filter(|level| level.is_told()).map(|level| level.limit);
-        let policies = throttling.told(told)?;
+    /// Returns the headers for the client of a request that passed; `None` if there are none, and
+    /// the second time.
+    pub fn tell(&mut self) -> Option<ToldLimits<'_>> {
+        let throttling = self.throttling.as_ref()?;
+        let policies = self.told.take()?;
         let tightest = self.passed.and_then(|passed| passed.tightest).and_then(|tightest| {
             let level = self.all.get(tightest.claim).filter(|level| level.is_told())?;
             let limit = throttling.limit(level.limit)?.compiled()?;

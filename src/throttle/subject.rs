@@ -6,11 +6,10 @@ use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
-use crate::authenticate::{CustomName, Principal};
+use crate::authenticate::Principal;
 use crate::authorize::Grant;
 use crate::limiter::key::{Fingerprint, KeySpace};
-use crate::model::policy::{KeyPart, KeyTemplate, PolicyIndex};
-use crate::snapshot::local::LocalThrottling;
+use crate::model::policy::{KeyPart, KeyTemplate};
 use crate::throttle::condition::claim_text;
 use crate::throttle::level::CallFacts;
 
@@ -61,32 +60,9 @@ impl<'r> Subjects<'r> {
         self.keys.fingerprint([b"address".as_slice(), network(self.client).as_slice()])
     }
 
-    /// The value of a custom policy's key, made once for each token and API where these are all
-    /// that it is made of.
-    pub(super) fn custom(
-        &self,
-        throttling: &LocalThrottling,
-        policy: PolicyIndex,
-        template: &KeyTemplate,
-    ) -> Fingerprint {
-        let make = || self.template(template);
-        let Some((principal, application)) = self.grant.principal().zip(self.grant.application())
-        else {
-            return make();
-        };
-        // without a subject, each address is a user
-        if template.parts().contains(&KeyPart::Address) || principal.claims().subject().is_none() {
-            return make();
-        }
-        let (name, owner) = (application.name, application.owner);
-        let caller = principal.caller(name, owner, self.grant.key_type());
-        let api = self.grant.routed().api().slot;
-        caller.custom(CustomName { generation: throttling.generation(), policy, api }, make)
-    }
-
     /// Returns the value of a custom policy's key. A part that the request does not have is empty,
     /// so that all such requests share a count.
-    fn template(&self, template: &KeyTemplate) -> Fingerprint {
+    pub(super) fn custom(&self, template: &KeyTemplate) -> Fingerprint {
         let api = &self.grant.routed().api().definition;
         let address = network(self.client);
         let subject = self.grant.principal().and_then(|principal| principal.claims().subject());

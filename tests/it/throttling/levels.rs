@@ -85,6 +85,38 @@ async fn a_policy_of_an_api_replaces_those_of_its_operations() {
 }
 
 #[tokio::test]
+async fn one_token_counts_apart_at_each_operation_and_from_each_address() {
+    let both = |api: crate::support::config::Api| {
+        api.operation("method = \"GET\", path = \"/x\", policy = \"Two\"")
+            .operation("method = \"GET\", path = \"/y\", policy = \"Two\"")
+    };
+    let shop = Shop::open(both, same, &two("Two", "advanced")).await;
+    let token = shop.token("client");
+    for expected in [200, 200, 429] {
+        for path in [PATH, "/orders/1.0.0/y"] {
+            assert_eq!(shop.statuses(1, path, Some(&token)).await, [expected], "{path}");
+        }
+    }
+
+    let (backend, signer) =
+        (crate::support::origin::Origin::start(), crate::support::signer::Signer::new("key-1"));
+    let config = super::config(&backend.url(), &signer, same, same)
+        .gateway("trusted_proxies = [\"127.0.0.1\"]")
+        .tables(&format!("{}key = \"$user:$ip\"\n", two("each-address", "custom")));
+    let gateway = config.start().await;
+    let token = signer.sign(&crate::support::signer::claims(super::ISSUER, "client", "any"));
+    let from = async |client: &str| {
+        let request = Request::get(gateway.url(PATH))
+            .header("x-forwarded-for", client)
+            .header("authorization", format!("Bearer {token}"));
+        gateway.send(request.body(Bytes::new()).unwrap()).await.status().as_u16()
+    };
+    for expected in [200, 200, 429] {
+        assert_eq!([from("192.0.2.1").await, from("192.0.2.2").await], [expected; 2]);
+    }
+}
+
+#[tokio::test]
 async fn custom_policies_count_each_value_of_their_key() {
     let tables = format!("{}key = \"$claim.org_id:$api_context\"\n", two("each-org", "custom"));
     let shop = Shop::open(same, same, &tables).await;
