@@ -95,10 +95,11 @@ impl Counters {
                 return judge_one(&mut shard, slot, claim, now);
             }
         } else {
-            let (mut locked, mut has_room) = (Locked::default(), true);
+            let (mut locked, mut places, mut has_room) = (Locked::default(), Places::new(), true);
             let keys = claims.iter().map(|claim| claim.key);
-            let mut places = locked.lock(
+            locked.lock(
                 &keys,
+                &mut places,
                 |number| self.shard(number),
                 |claim, counter| {
                     has_room &= claims.get(claim).is_none_or(|c| counter.has_room(c.limit, now));
@@ -120,8 +121,8 @@ impl Counters {
     fn admit_new(&self, claims: &[Claim<'_>], now: CountingTime) -> Result<Passed, Exceeded> {
         let overflows = claims.iter().map(|claim| claim.limit.overflow());
         let all = claims.iter().map(|claim| claim.key).chain(overflows);
-        let mut locked = Locked::default();
-        let mut places = locked.lock(&all, |number| self.shard(number), |_, _| ());
+        let (mut locked, mut places) = (Locked::default(), Places::new());
+        locked.lock(&all, &mut places, |number| self.shard(number), |_, _| ());
         places.truncate(claims.len());
         let mut made = Places::new();
         for (claim, place) in claims.iter().zip(&mut places).filter(|(_, place)| place.is_none()) {
@@ -139,9 +140,9 @@ impl Counters {
 
     /// Tells whether a request would be admitted now, and counts nothing.
     pub fn check(&self, claims: &[Claim<'_>], now: CountingTime) -> Result<(), Exceeded> {
-        let mut locked = Locked::default();
+        let (mut locked, mut places) = (Locked::default(), Places::new());
         let keys = claims.iter().map(|claim| claim.key);
-        let mut places = locked.lock(&keys, |number| self.shard(number), |_, _| ());
+        locked.lock(&keys, &mut places, |number| self.shard(number), |_, _| ());
         locked.weigh(claims, &mut places, now).map(|_| ())
     }
 
@@ -236,7 +237,7 @@ impl Counters {
 
     fn lock(&self, keys: &(impl Iterator<Item = CounterKey> + Clone)) -> Locked<'_> {
         let mut locked = Locked::default();
-        locked.lock(keys, |number| self.shard(number), |_, _| ());
+        locked.lock(keys, &mut Places::new(), |number| self.shard(number), |_, _| ());
         locked
     }
 

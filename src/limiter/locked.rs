@@ -32,16 +32,17 @@ pub(super) type Places = SmallVec<[Option<Place>; INLINE]>;
 
 impl<'t> Locked<'t> {
     /// Locks the shards of these keys, in their order: two requests never wait for each other.
-    /// Finds the counters of the keys in them, and visits each with its position. It is done once,
-    /// when nothing is locked yet.
+    /// Finds the places of the counters in them, and visits each counter with its position. It is
+    /// done once, when nothing is locked yet.
     #[inline]
     pub(super) fn lock(
         &mut self,
         keys: &(impl Iterator<Item = CounterKey> + Clone),
+        places: &mut Places,
         lock: impl Fn(u16) -> Option<MutexGuard<'t, Shard>>,
         mut visit: impl FnMut(usize, &mut Counter),
-    ) -> Places {
-        let (mut places, mut next) = (Places::new(), None::<u16>);
+    ) {
+        let mut next = None::<u16>;
         for key in keys.clone() {
             places.push(None);
             next = next.into_iter().chain([Shard::number(key)]).min();
@@ -50,7 +51,7 @@ impl<'t> Locked<'t> {
         while let Some(number) = next.take() {
             let Some(mut shard) = lock(number) else { break };
             let guard = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
-            for (position, (key, place)) in keys.clone().zip(&mut places).enumerate() {
+            for (position, (key, place)) in keys.clone().zip(&mut *places).enumerate() {
                 let other = Shard::number(key);
                 if other == number {
                     let Some(slot) = shard.find(key) else { continue };
@@ -62,7 +63,6 @@ impl<'t> Locked<'t> {
             }
             self.0.push((number, shard));
         }
-        places
     }
 
     pub(super) fn find(&self, key: CounterKey) -> Option<Place> {
