@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use crate::model::names::ApiSlot;
 use crate::model::policy::PolicyIndex;
-use crate::snapshot::level::Level;
+use crate::snapshot::Level;
 
 /// Levels that are remembered for a token: it is used at few APIs and operations. A token that is
 /// used at more of them in turn has its levels found again, now and then.

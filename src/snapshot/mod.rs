@@ -16,7 +16,7 @@ pub mod compile;
 mod deny;
 mod difference;
 mod kept;
-pub mod level;
+mod level;
 pub mod local;
 mod local_throttling;
 mod observing;
@@ -32,6 +32,7 @@ use http::Method;
 
 pub use api::{CompiledApi, CompiledOperation};
 pub use by_slot::BySlot;
+pub use level::{Level, LevelKind};
 pub use parts::{KeyManagers, Routes, SnapshotSettings};
 pub use routed::Routed;
 pub use state::{SettingsState, SnapshotChange, SnapshotState};

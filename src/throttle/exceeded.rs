@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::limiter::limit::LimitPart;
 use crate::model::reason::Reason;
-use crate::snapshot::level::LevelKind;
+use crate::snapshot::LevelKind;
 use crate::snapshot::throttling::CompiledPolicy;
 
 /// A limit that has no room for a request.
