@@ -34,7 +34,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use portcullis::store::{Author, Change, Kind, Record, SqliteStore, Store, Write};
+use portcullis::store::{Author, Change, Kind, Record, SqliteStore, Store, Write, WriteProgress};
 use portcullis::supervise::clock::SystemClock;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -127,12 +127,12 @@ pub(crate) async fn fill(store: &dyn Store, file: Option<&Path>, applications: u
     }
 }
 
-/// One transaction; returns its revision.
+/// One transaction, however long it takes; returns its revision.
 pub(crate) async fn write(store: &dyn Store, changes: Vec<Change>) -> u64 {
     let author = Author { name: "bench".to_owned(), address: None };
     let write =
         Write { author, action: "fill", changes, conditions: Vec::new(), notes: Vec::new() };
-    store.write(write).await.expect("written").revision
+    store.write_long(write, WriteProgress::default()).await.expect("written").revision
 }
 
 /// Each owner has one application in a thousand.

@@ -58,7 +58,7 @@ impl Fleet<'_> {
         let url = server.database("fleet");
         let Filled { store, tokens, applications } = self.fill(&url).await;
         let (rounds, plan) = match size {
-            Size::Measured => (100, TrafficPlan::measured()),
+            Size::Measured => (50, TrafficPlan::measured()),
             Size::Tried => (2, TrafficPlan::tried()),
         };
         let lines = |url: &str| format!("[store]\nurl = \"{url}\"\npassword = \"{PASSWORD}\"");
