@@ -1,7 +1,7 @@
 //! WSO2's form of an API.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 /// An API as callers send it. A field that is `null` counts as missing. The fields of type
 /// [`Value`] have no function here; [`fields`](super::fields) decides which of them are kept.
@@ -189,4 +189,19 @@ pub(super) struct ApiEndpointBody {
     pub(super) config: Option<Value>,
     pub(super) attributes: Option<Value>,
     pub(super) timeout: Option<Value>,
+}
+
+impl ApiEndpointBody {
+    /// Returns the members besides the address.
+    pub(super) fn plain(&self) -> Map<String, Value> {
+        let members = [
+            ("endpoint_type", self.endpoint_type.as_ref().map(|own| json!(own))),
+            ("template_not_supported", self.template_not_supported.map(|own| json!(own))),
+            ("config", self.config.clone()),
+            ("attributes", self.attributes.clone()),
+            ("timeout", self.timeout.clone()),
+        ];
+        let said = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+        said.filter(|(_, value)| !value.is_null()).collect()
+    }
 }

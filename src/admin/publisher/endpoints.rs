@@ -169,21 +169,6 @@ fn check(field: &str, endpoint: &ApiEndpointBody) -> Result<(), Refused> {
     })
 }
 
-impl ApiEndpointBody {
-    /// Returns the members besides the address.
-    fn plain(&self) -> Map<String, Value> {
-        let members = [
-            ("endpoint_type", self.endpoint_type.as_ref().map(|own| json!(own))),
-            ("template_not_supported", self.template_not_supported.map(|own| json!(own))),
-            ("config", self.config.clone()),
-            ("attributes", self.attributes.clone()),
-            ("timeout", self.timeout.clone()),
-        ];
-        let said = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        said.filter(|(_, value)| !value.is_null()).collect()
-    }
-}
-
 impl BackendsDraft {
     /// Keeps the members that say nothing here.
     pub(super) fn keep_plain(&mut self, extra: &mut Map<String, Value>) {
