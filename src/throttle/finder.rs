@@ -40,7 +40,7 @@ impl Finder<'_> {
         if advanced.is_none() && self.is_unlimited(grant, api) {
             return None;
         }
-        let Some((caller, name)) = self.name(grant, advanced.as_ref()) else {
+        let Some((principal, caller, name)) = self.name(grant, advanced.as_ref()) else {
             self.collect(grant, api, advanced.as_ref());
             return self.told();
         };
@@ -50,7 +50,10 @@ impl Finder<'_> {
         }
         self.collect(grant, api, advanced.as_ref());
         let told = self.told();
-        caller.levels.remember(name, self.levels, told.clone());
+        // without a subject, each address is a user
+        if principal.claims().subject().is_some() {
+            caller.levels.remember(name, self.levels, told.clone());
+        }
         told
     }
 
@@ -77,17 +80,13 @@ impl Finder<'_> {
     }
 
     /// The facts that the levels depend on, besides the token. `None` if there are others.
-    fn name(
+    fn name<'g>(
         &self,
-        grant: &Grant<'_>,
+        grant: &'g Grant<'_>,
         advanced: Option<&Advanced>,
-    ) -> Option<(Rc<CallerNames>, LevelsName)> {
+    ) -> Option<(&'g Principal, Rc<CallerNames>, LevelsName)> {
         let (principal, application) = grant.principal().zip(grant.application())?;
-        let is_of_token = !self.throttling.counts_addresses
-            // without a subject, each address is a user
-            && principal.claims().subject().is_some()
-            && application.quota_resets().is_none();
-        if !is_of_token {
+        if self.throttling.counts_addresses || application.quota_resets().is_some() {
             return None;
         }
         let name = LevelsName {
@@ -98,7 +97,7 @@ impl Finder<'_> {
             application: application.policy,
         };
         let caller = principal.caller(application.name, application.owner, grant.key_type());
-        Some((caller, name))
+        Some((principal, caller, name))
     }
 
     fn collect(&mut self, grant: &Grant<'_>, api: Option<&ApiLimits>, advanced: Option<&Advanced>) {
