@@ -13,8 +13,13 @@ const PATH: &str = "/orders/1.0.0/1";
 
 /// One API behind one preset's key manager.
 fn config(idp: &Idp, preset: &str, kind: &str, origin: &Origin) -> Config {
-    let limits =
-        "jwks_min_refetch = \"100ms\"\nrequest_timeout = \"500ms\"\nmax_document_bytes = \"64KiB\"";
+    refetching(idp, preset, kind, origin, "100ms")
+}
+
+fn refetching(idp: &Idp, preset: &str, kind: &str, origin: &Origin, least: &str) -> Config {
+    let limits = format!(
+        "jwks_min_refetch = \"{least}\"\nrequest_timeout = \"500ms\"\nmax_document_bytes = \"64KiB\""
+    );
     let (issuer, jwks) = (idp.issuer(preset), idp.jwks(preset));
     let source = format!("issuer = \"{issuer}\"\ncertificates = {{ jwks = \"{jwks}\" }}");
     let orders = api("orders:1.0.0")
@@ -133,11 +138,7 @@ async fn a_restart_during_an_outage_works_with_the_last_good_keys() {
 async fn a_flood_of_unknown_kids_is_three_fetches() {
     let idp = Idp::start(&["okta"]).await;
     let origin = Origin::start();
-    let gateway = config(&idp, "okta", "Okta", &origin).start().await;
-    let seldom = config(&idp, "okta", "Okta", &origin)
-        .to_string()
-        .replace("jwks_min_refetch = \"100ms\"", "jwks_min_refetch = \"30s\"");
-    gateway.reload(&seldom).await.unwrap();
+    let gateway = refetching(&idp, "okta", "Okta", &origin, "30s").start().await;
     gateway.ready().await;
     let before = idp.stats("okta").await["jwks"];
     let forged: Vec<String> = (0..50)
