@@ -215,6 +215,10 @@ impl Store for SharedStore {
         either!(self, named_all(kind, names))
     }
 
+    fn applications<'s>(&'s self, ids: &'s [Uuid]) -> Answer<'s, Vec<Record>> {
+        either!(self, applications(ids))
+    }
+
     fn child_counts<'s>(&'s self, kind: Kind, parents: &'s [Uuid]) -> Answer<'s, Vec<(Uuid, u64)>> {
         either!(self, child_counts(kind, parents))
     }

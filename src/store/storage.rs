@@ -33,6 +33,10 @@ pub trait Store: Debug + Send + Sync {
     /// Finds some objects by their unique names, and leaves out those that do not exist.
     fn named_all<'s>(&'s self, kind: Kind, names: &'s [String]) -> Answer<'s, Vec<Record>>;
 
+    /// Finds some applications as they all were at one revision, and leaves out those that do not
+    /// exist. The applications come first, then the keys and the subscriptions of all, by name.
+    fn applications<'s>(&'s self, ids: &'s [Uuid]) -> Answer<'s, Vec<Record>>;
+
     /// Returns how many objects of a kind belong to each of these parents, if there are any.
     fn child_counts<'s>(&'s self, kind: Kind, parents: &'s [Uuid]) -> Answer<'s, Vec<(Uuid, u64)>>;
 

@@ -191,6 +191,10 @@ impl Store for PostgresStore {
         in_time(within!(self, READ, session => sql::named_all(session, kind, names).await))
     }
 
+    fn applications<'s>(&'s self, ids: &'s [Uuid]) -> Answer<'s, Vec<Record>> {
+        in_time(within!(self, READ, session => sql::applications(session, ids).await))
+    }
+
     fn child_counts<'s>(&'s self, kind: Kind, parents: &'s [Uuid]) -> Answer<'s, Vec<(Uuid, u64)>> {
         in_time(within!(self, READ, session => sql::child_counts(session, kind, parents).await))
     }

@@ -35,6 +35,20 @@ pub(in crate::store) async fn named_all(
     ask(session, &sql, "", kind, &names, read_record).await
 }
 
+/// Returns those of the applications that there are, then their keys and subscriptions by name.
+pub(in crate::store) async fn applications(
+    session: &mut impl SqlSession,
+    ids: &[Uuid],
+) -> Result<Vec<Record>, StoreError> {
+    let mut found = get_all(session, Kind::Application, ids).await?;
+    let ids: Vec<_> = ids.iter().map(|id| SqlValue::Id(*id)).collect();
+    let sql = format!("SELECT {COLUMNS} FROM objects WHERE kind = $1 AND parent IN");
+    for kind in [Kind::Key, Kind::Subscription] {
+        found.extend(ask(session, &sql, " ORDER BY name", kind, &ids, read_record).await?);
+    }
+    Ok(found)
+}
+
 /// Returns the number of objects of a kind that belong to each of the parents, if there are any.
 pub(in crate::store) async fn child_counts(
     session: &mut impl SqlSession,

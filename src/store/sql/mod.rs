@@ -22,7 +22,7 @@ pub(in crate::store) use auditing::audit;
 pub(in crate::store) use fleet::{gateways, last_uses, note_uses, report};
 pub(in crate::store) use following::{follow, replace_all, settle};
 pub(in crate::store) use listing::list;
-pub(in crate::store) use lookup::{child_counts, get_all, named_all};
+pub(in crate::store) use lookup::{applications, child_counts, get_all, named_all};
 pub(in crate::store) use migrations::{META, done, is_current, missing};
 pub(in crate::store) use ranking::rank_in;
 pub(in crate::store) use reading::{

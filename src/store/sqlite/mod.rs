@@ -205,6 +205,11 @@ impl Store for SqliteStore {
         Box::pin(self.readers.read(move |session| now(sql::named_all(session, kind, &names))))
     }
 
+    fn applications<'s>(&'s self, ids: &'s [Uuid]) -> Answer<'s, Vec<Record>> {
+        let ids = ids.to_vec();
+        Box::pin(self.readers.read(move |session| now(sql::applications(session, &ids))))
+    }
+
     fn child_counts<'s>(&'s self, kind: Kind, parents: &'s [Uuid]) -> Answer<'s, Vec<(Uuid, u64)>> {
         let parents = parents.to_vec();
         Box::pin(self.readers.read(move |session| now(sql::child_counts(session, kind, &parents))))

@@ -187,6 +187,19 @@ pub(in crate::store) async fn many_are_found_at_once(given: Given<'_>) {
             found.sort();
             assert_eq!(found, expected);
         }
+        let whole = given.store.applications(&ids).await.unwrap();
+        let (applications, of_them) = whole.split_at(many);
+        assert!(applications.iter().all(|own| own.kind == Kind::Application));
+        let expected = children.iter().filter(|own| own.parent.is_some_and(|id| ids.contains(&id)));
+        let mut expected: Vec<_> = expected.map(|own| (&own.parent, &own.name)).collect();
+        let mut found: Vec<_> = of_them.iter().map(|own| (&own.parent, &own.name)).collect();
+        for parent in &ids {
+            let own = found.iter().filter(|(of, _)| **of == Some(*parent)).map(|(_, name)| name);
+            assert!(own.is_sorted(), "those of one application are in order");
+        }
+        expected.sort();
+        found.sort();
+        assert_eq!(found, expected);
         let counts = given.store.child_counts(Kind::Subscription, &ids).await.unwrap();
         assert_eq!(counts.len(), (0..many).filter(|at| at % 3 > 0).count());
         for (parent, count) in counts {

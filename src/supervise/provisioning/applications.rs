@@ -1,13 +1,13 @@
 //! Applications of the store with their keys and subscriptions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::config::StoredApplication;
-use crate::store::{Change, Kind, Query, Record, Removal, Store, StoreError};
+use crate::store::{Change, Kind, Record, Removal, Store, StoreError};
 
 /// Puts an application's records into the form of a line of an application file.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Gathering {
 }
 
 /// Returns the applications that these changes concern.
-pub(super) fn touched(written: &[Record], removed: &[Removal]) -> BTreeSet<Uuid> {
+pub(super) fn touched(written: &[Record], removed: &[Removal]) -> Vec<Uuid> {
     let of = |kind: Kind, id: Uuid, parent: Option<Uuid>| match kind {
         Kind::Application => Some(id),
         Kind::Key | Kind::Subscription => parent,
@@ -54,27 +54,24 @@ pub(super) fn touched(written: &[Record], removed: &[Removal]) -> BTreeSet<Uuid>
     };
     let written = written.iter().filter_map(|own| of(own.kind, own.id, own.parent));
     let removed = removed.iter().filter_map(|own| of(own.kind, own.id, own.parent));
-    written.chain(removed).collect()
+    let each: BTreeSet<_> = written.chain(removed).collect();
+    each.into_iter().collect()
 }
 
-/// Reads an application as it is now.
+/// Reads those of the applications that there are, as they all were at one revision.
 pub(super) async fn read(
     store: &Arc<dyn Store>,
-    id: Uuid,
-) -> Result<Option<Gathering>, StoreError> {
-    let Some(application) = store.get(Kind::Application, id).await? else { return Ok(None) };
-    let mut gathering = Gathering::of(application);
-    for kind in [Kind::Key, Kind::Subscription] {
-        let mut next = Some(Query { parent: Some(id), ..Query::of(kind) });
-        while let Some(query) = next {
-            let page = store.list(&query).await?;
-            next = query.after(&page);
-            for record in page.items {
-                gathering.add(record);
-            }
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Gathering>, StoreError> {
+    let mut found = HashMap::new();
+    for record in store.applications(ids).await? {
+        if record.kind == Kind::Application {
+            found.insert(record.id, Gathering::of(record));
+        } else if let Some(own) = record.parent.and_then(|parent| found.get_mut(&parent)) {
+            own.add(record);
         }
     }
-    Ok(Some(gathering))
+    Ok(found)
 }
 
 /// An application as it would be after changes that are not made yet.

@@ -122,12 +122,13 @@ impl StoreFollower {
             Ok::<_, StoreError>(tables)
         });
         let tables = tables.transpose()?;
+        let touched = applications::touched(&written, &removed);
+        let mut found = applications::read(self.store(), &touched).await?;
         let mut applications = Vec::new();
-        for id in applications::touched(&written, &removed) {
+        for id in touched {
             let gone = removed.iter().filter(|own| own.kind == Kind::Application && own.id == id);
             let former_names = gone.map(|own| own.name.clone()).collect();
-            let current = applications::read(self.store(), id).await?;
-            let current = current.map(applications::Gathering::finish);
+            let current = found.remove(&id).map(applications::Gathering::finish);
             applications.push(ChangedApplication { former_names, current });
         }
         Ok(Step::Changes {
@@ -152,9 +153,10 @@ impl StoreFollower {
         if detail == PreviewDetail::Access {
             ids.extend(self.parents_of_deleted(changes).await?);
         }
+        let mut present = applications::read(self.store(), &ids).await?;
         let mut found = Vec::new();
         for id in ids {
-            let current = applications::read(self.store(), id).await?;
+            let current = present.remove(&id);
             let former_names = current.iter().map(|own| own.application.name.clone()).collect();
             let next = applications::after(current, id, changes);
             let current = next.map(applications::Gathering::finish);
