@@ -34,9 +34,10 @@ async fn each_balance_asks_every_target_and_a_hash_only_one() {
         ))
         .await;
         if balance == "consistent_hash" {
-            for user in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+            // targets have other ports in each run, and so many users are not all of one target
+            for user in 0..64 {
                 let mut from = Vec::new();
-                for _ in 0..4 {
+                for _ in 0..2 {
                     let request = Request::get(gateway.url("/any/1/x"))
                         .header("x-user", user)
                         .body(Bytes::new())
