@@ -44,7 +44,10 @@ pub(in crate::store) async fn applications(
     let ids: Vec<_> = ids.iter().map(|id| SqlValue::Id(*id)).collect();
     let sql = format!("SELECT {COLUMNS} FROM objects WHERE kind = $1 AND parent IN");
     for kind in [Kind::Key, Kind::Subscription] {
-        found.extend(ask(session, &sql, " ORDER BY name", kind, &ids, read_record).await?);
+        // asked for an order, SQLite would read all objects of the kind by their names
+        let mut parts = ask(session, &sql, "", kind, &ids, read_record).await?;
+        parts.sort_by(|one, other| one.name.cmp(&other.name));
+        found.append(&mut parts);
     }
     Ok(found)
 }
