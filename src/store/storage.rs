@@ -34,7 +34,8 @@ pub trait Store: Debug + Send + Sync {
     fn named_all<'s>(&'s self, kind: Kind, names: &'s [String]) -> Answer<'s, Vec<Record>>;
 
     /// Finds some applications as they all were at one revision, and leaves out those that do not
-    /// exist. The applications come first, then the keys and the subscriptions of all, by name.
+    /// exist. The applications come first, then the keys, then the subscriptions. Those of one
+    /// application are in the order of their names.
     fn applications<'s>(&'s self, ids: &'s [Uuid]) -> Answer<'s, Vec<Record>>;
 
     /// Returns how many objects of a kind belong to each of these parents, if there are any.

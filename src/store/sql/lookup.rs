@@ -35,19 +35,19 @@ pub(in crate::store) async fn named_all(
     ask(session, &sql, "", kind, &names, read_record).await
 }
 
-/// Returns those of the applications that there are, then their keys and subscriptions by name.
-pub(in crate::store) async fn applications(
-    session: &mut impl SqlSession,
+/// Returns those of the applications that there are, then their keys and subscriptions. Those of
+/// one application are in the order of their names.
+pub(in crate::store) async fn applications<S: SqlSession>(
+    session: &mut S,
     ids: &[Uuid],
 ) -> Result<Vec<Record>, StoreError> {
     let mut found = get_all(session, Kind::Application, ids).await?;
     let ids: Vec<_> = ids.iter().map(|id| SqlValue::Id(*id)).collect();
-    let sql = format!("SELECT {COLUMNS} FROM objects WHERE kind = $1 AND parent IN");
+    // left to itself, SQLite would read all objects of the kind by their names
+    let from = S::objects_by("objects_parent");
+    let sql = format!("SELECT {COLUMNS} FROM {from} WHERE kind = $1 AND parent IN");
     for kind in [Kind::Key, Kind::Subscription] {
-        // asked for an order, SQLite would read all objects of the kind by their names
-        let mut parts = ask(session, &sql, "", kind, &ids, read_record).await?;
-        parts.sort_by(|one, other| one.name.cmp(&other.name));
-        found.append(&mut parts);
+        found.extend(ask(session, &sql, " ORDER BY name", kind, &ids, read_record).await?);
     }
     Ok(found)
 }
