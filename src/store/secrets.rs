@@ -160,9 +160,7 @@ impl NamedKey {
             .map_err(|_| StoreError::Unreadable("an encryption key cannot be used".to_owned()))?;
         Ok(Self { name, key })
     }
-}
 
-impl NamedKey {
     /// Returns the nonce with the ciphertext.
     fn seal(&self, bound_to: Vec<u8>, mut data: Vec<u8>) -> Result<Vec<u8>, StoreError> {
         let nonce = self

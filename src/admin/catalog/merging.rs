@@ -221,8 +221,8 @@ fn comes_first(query: &Query, declared: &Record, kept: &Record) -> bool {
     let by_name = declared.name.cmp(&kept.name);
     let order = match query.sort_by {
         SortBy::Owner => {
-            let owner = |record: &Record| record.owner.clone().unwrap_or_default();
-            owner(declared).cmp(&owner(kept)).then(by_name)
+            let (own, other) = (declared.owner.as_deref(), kept.owner.as_deref());
+            own.unwrap_or_default().cmp(other.unwrap_or_default()).then(by_name)
         }
         _ => by_name,
     };

@@ -4,7 +4,9 @@
 use crate::store::error::StoreError;
 use crate::store::kind::Kind;
 use crate::store::record::Record;
-use crate::store::sql::session::{SqlRow, SqlSession, SqlValue, one_number, stored, text_of};
+use crate::store::sql::session::{
+    SqlRow, SqlSession, SqlValue, one_number, only_count, stored, text_of,
+};
 
 /// A block with more names is split into two. Counting within one takes about a tenth of a
 /// millisecond, and a million names have some hundreds of blocks.
@@ -134,7 +136,7 @@ pub(super) async fn tallied(
 ) -> Result<u64, StoreError> {
     let values = [SqlValue::Text(kind.as_str()), SqlValue::Text(facet), SqlValue::Text(value)];
     let found = session.query(TALLY, &values, one_number).await?;
-    Ok(found.first().map_or(0, |number| u64::try_from(*number).unwrap_or_default()))
+    Ok(only_count(&found))
 }
 
 /// Returns the number of names of a kind before this one.
@@ -155,8 +157,7 @@ pub(super) async fn rank<S: SqlSession>(
     let values =
         [SqlValue::Text(kind.as_str()), SqlValue::Text(&block.first), SqlValue::Text(name)];
     let within = session.query(&sql, &values, one_number).await?;
-    let within = within.first().map_or(0, |number| u64::try_from(*number).unwrap_or_default());
-    Ok(sum(before).saturating_add(within))
+    Ok(sum(before).saturating_add(only_count(&within)))
 }
 
 /// Adds up all names of some blocks.

@@ -8,7 +8,7 @@ use crate::store::record::Record;
 use crate::store::sql::columns::{COLUMNS, read_record};
 use crate::store::sql::counts::{NameBlock, blocks, rank, sum, tallied};
 use crate::store::sql::filter::{Filter, after_prefix};
-use crate::store::sql::session::{SqlSession, SqlValue, one_number};
+use crate::store::sql::session::{SqlSession, SqlValue, one_number, only_count};
 
 /// The most objects of one page.
 const MOST_LISTED: u64 = 1000;
@@ -109,7 +109,7 @@ async fn count(session: &mut impl SqlSession, query: &Query) -> Result<u64, Stor
     let filter = narrowed(query);
     let sql = format!("SELECT count(*) FROM objects {}", filter.clause());
     let found = session.query(&sql, filter.values(), one_number).await?;
-    Ok(found.first().map_or(0, |total| u64::try_from(*total).unwrap_or_default()))
+    Ok(only_count(&found))
 }
 
 /// Reads a page from the nearer end of the list, walking over the rows before it.

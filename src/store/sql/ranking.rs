@@ -6,7 +6,7 @@ use crate::store::query::{Query, SortBy};
 use crate::store::sql::counts::{blocks, rank};
 use crate::store::sql::filter::Filter;
 use crate::store::sql::listing::narrowed;
-use crate::store::sql::session::{SqlSession, SqlValue, one_number};
+use crate::store::sql::session::{SqlSession, SqlValue, one_number, only_count};
 
 const OWNED_BEFORE: &str = "SELECT CAST(coalesce(sum(n), 0) AS BIGINT) FROM tallies \
                             WHERE kind = $1 AND facet = 'owner' AND value < $2";
@@ -27,7 +27,7 @@ pub(in crate::store) async fn rank_in(
     match query.sort_by {
         SortBy::Owner if whole && all => {
             let values = [SqlValue::Text(query.kind.as_str()), SqlValue::Text(owner)];
-            let before = number(&session.query(OWNED_BEFORE, &values, one_number).await?);
+            let before = only_count(&session.query(OWNED_BEFORE, &values, one_number).await?);
             let own = Query { owner: Some(owner.to_owned()), ..Query::of(query.kind) };
             Ok(before.saturating_add(counted(session, &own, owner, name).await?))
         }
@@ -58,9 +58,5 @@ async fn counted(
         filter.compare("name", "<", SqlValue::Text(name));
     }
     let sql = format!("SELECT count(*) FROM objects {}", filter.clause());
-    Ok(number(&session.query(&sql, filter.values(), one_number).await?))
-}
-
-fn number(found: &[i64]) -> u64 {
-    found.first().map_or(0, |number| u64::try_from(*number).unwrap_or_default())
+    Ok(only_count(&session.query(&sql, filter.values(), one_number).await?))
 }

@@ -58,6 +58,11 @@ pub(in crate::store) fn one_number(row: &dyn SqlRow) -> Result<i64, StoreError> 
     row.number(0)
 }
 
+/// Returns the number of an answer of [`one_number`]; 0 without a row.
+pub(in crate::store) fn only_count(found: &[i64]) -> u64 {
+    found.first().map_or(0, |number| u64::try_from(*number).unwrap_or_default())
+}
+
 /// Reads a text that must be there.
 pub(in crate::store) fn text_of(row: &dyn SqlRow, column: usize) -> Result<String, StoreError> {
     row.text(column)?.map(str::to_owned).ok_or_else(|| missing(column))

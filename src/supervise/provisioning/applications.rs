@@ -64,6 +64,9 @@ pub(super) async fn read(
     ids: &[Uuid],
 ) -> Result<HashMap<Uuid, Gathering>, StoreError> {
     let mut found = HashMap::new();
+    if ids.is_empty() {
+        return Ok(found);
+    }
     for record in store.applications(ids).await? {
         if record.kind == Kind::Application {
             found.insert(record.id, Gathering::of(record));
