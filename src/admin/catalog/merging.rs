@@ -134,15 +134,7 @@ impl<'d> DeclaredList<'d> {
             let items = kept.items.into_iter().map(Object::kept).chain(own).collect();
             return Ok(StorePage { total, items });
         }
-        let mut items: Vec<_> = own(offset, limit).collect();
-        let rest = Query {
-            offset: offset.saturating_sub(self.len()),
-            limit: limit.saturating_sub(items.len() as u64),
-            ..query.clone()
-        };
-        let kept = store.list(&rest).await?;
-        items.extend(kept.items.into_iter().map(Object::kept));
-        Ok(StorePage { total: kept.total.saturating_add(self.len()), items })
+        declared_first(store, query, self.len(), own(offset, limit).collect()).await
     }
 
     /// Merges some of these with a page of the store.
@@ -207,6 +199,24 @@ impl<'d> DeclaredList<'d> {
             SortOrder::Descending => kept.saturating_sub(before),
         })
     }
+}
+
+/// Fills a page that begins with declared objects with those that the store keeps. `count` is the
+/// number of declared objects in the whole list.
+pub(super) async fn declared_first(
+    store: &dyn Store,
+    query: &Query,
+    count: u64,
+    mut items: Vec<Object>,
+) -> Result<StorePage<Object>, StoreError> {
+    let rest = Query {
+        offset: query.offset.saturating_sub(count),
+        limit: query.limit.saturating_sub(items.len() as u64),
+        ..query.clone()
+    };
+    let kept = store.list(&rest).await?;
+    items.extend(kept.items.into_iter().map(Object::kept));
+    Ok(StorePage { total: kept.total.saturating_add(count), items })
 }
 
 /// Divides a number like the place of an offset between two places.

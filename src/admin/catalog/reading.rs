@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::admin::catalog::applications::DeclaredApplications;
-use crate::admin::catalog::merging::DeclaredList;
+use crate::admin::catalog::merging::{DeclaredList, declared_first};
 use crate::admin::catalog::parts::DeclaredParts;
 use crate::admin::catalog::{Catalog, PREVIEW_TIMEOUT};
 use crate::admin::live::LiveRequest;
@@ -126,7 +126,7 @@ impl Catalog {
         if texts.chain(&query.groups).any(|text| text.contains('\0')) {
             return Ok(StorePage { total: 0, items: Vec::new() });
         }
-        let (count, mut items) = match self.applications(query.kind).await? {
+        let (count, items) = match self.applications(query.kind).await? {
             Some(applications) if query.kind == Kind::Application => {
                 let list = DeclaredList::of(&applications, query);
                 return list.page(&*self.store, query).await;
@@ -137,14 +137,7 @@ impl Catalog {
             }
             None => self.declared_page(query),
         };
-        let rest = Query {
-            offset: query.offset.saturating_sub(count),
-            limit: query.limit.saturating_sub(items.len() as u64),
-            ..query.clone()
-        };
-        let kept = self.store.list(&rest).await?;
-        items.extend(kept.items.into_iter().map(Object::kept));
-        Ok(StorePage { total: kept.total.saturating_add(count), items })
+        declared_first(&*self.store, query, count, items).await
     }
 
     /// Tells whether a file gives an application or a subscription this policy.

@@ -47,9 +47,8 @@ pub(super) async fn reset_throttle_policy(
     caller.needs(SEES)?;
     let mut attempt = 0_u8;
     // who may not see the application learns nothing of the form
-    let first = application(&admin, &caller, &id).await?;
+    let mut object = application(&admin, &caller, &id).await?;
     let body = body.read()?;
-    let mut object = first;
     loop {
         changeable(&object)?;
         let expected = if_match.expect(&object)?;

@@ -69,12 +69,12 @@ fn state_dir(sources: &Sources, written: &str, at: At, problems: &Problems) -> P
     /// The longest name of a socket in the folder.
     const SOCKET: usize = "/portcullis-4294967295.sock".len();
     let path = sources.resolve(written);
-    let roots = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
-    let length = roots.as_os_str().len();
+    let absolute = std::path::absolute(&path).unwrap_or_else(|_| path.clone());
+    let length = absolute.as_os_str().len();
     if length.saturating_add(SOCKET) > MOST {
         let message = format!(
             "the path of `state_dir` has {length} bytes, which is too long for a socket in it: {}",
-            roots.display()
+            absolute.display()
         );
         let hint = format!("choose a path of at most {} bytes", MOST - SOCKET);
         problems.warning(at, message, Some(hint));
