@@ -11,7 +11,7 @@ pub mod deadline;
 pub mod dial;
 pub mod http2_frames;
 pub mod http_server;
-pub mod inspected;
+pub mod inspected_stream;
 pub mod jwt;
 pub mod route;
 

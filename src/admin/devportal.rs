@@ -36,6 +36,7 @@ pub(super) mod policies;
 mod property_faults;
 mod regulatory;
 pub(super) mod removing;
+mod requested_client;
 mod resetting;
 pub(super) mod roles;
 mod server_scopes;
@@ -45,7 +46,6 @@ pub(super) mod subscription;
 mod subscriptions;
 pub(super) mod unused_scopes;
 pub(super) mod visible;
-mod wish;
 
 use std::sync::Arc;
 

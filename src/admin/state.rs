@@ -9,7 +9,7 @@ use http::request::Parts;
 use crate::admin::access::ApiAccess;
 use crate::admin::caller::{Caller, Peer};
 use crate::admin::catalog::Catalog;
-use crate::admin::errands::Errands;
+use crate::admin::outliving_calls::Errands;
 use crate::admin::refused::Refused;
 use crate::snapshot::Snapshots;
 use crate::store::StoreKeys;

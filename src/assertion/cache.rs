@@ -8,8 +8,8 @@ use aws_lc_rs::digest::{Context, SHA256};
 use http::HeaderValue;
 use quick_cache::unsync::Cache;
 
+use crate::assertion::backend_jwt::Assertions;
 use crate::assertion::caller::AssertedCaller;
-use crate::assertion::signer::Assertions;
 use crate::model::clock::{Moment, UnixSeconds};
 
 /// The number of backend JWTs that one worker remembers. Each is about a kilobyte.

@@ -19,8 +19,8 @@ use tower_service::Service;
 use crate::dial;
 use crate::fetch::address::FetchUrl;
 use crate::fetch::failure::FetchFailure;
+use crate::fetch::foreign_reach;
 use crate::fetch::proxy::Proxy;
-use crate::fetch::reach;
 use crate::fetch::recorder::Recorder;
 use crate::fetch::trust::{self, RuledVerifier};
 use crate::model::key_manager::Fetch;
@@ -141,7 +141,7 @@ async fn open(
 ) -> Result<TokioIo<TcpStream>, FetchFailure> {
     let Some(proxy) = proxy else { return dial_uri(&server, networks).await };
     // names are the proxy's to resolve, and to permit
-    reach::check_literal(server.host().unwrap_or_default(), networks)?;
+    foreign_reach::check_literal(server.host().unwrap_or_default(), networks)?;
     if server.scheme_str() != Some("https") {
         return dial_uri(&proxy.uri, None).await;
     }
@@ -182,7 +182,7 @@ async fn dial_uri(
     let default_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
     let port = uri.port_u16().unwrap_or(default_port);
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    let addresses = reach::resolve(&host, port, networks).await?;
+    let addresses = foreign_reach::resolve(&host, port, networks).await?;
     let connected = dial::connect(&addresses).await;
     connected.map(TokioIo::new).map_err(|source| FetchFailure::Connect { host, source })
 }

@@ -19,10 +19,10 @@ use crate::forward::extended_connect::{self, UpgradeSupport};
 use crate::forward::failure::ForwardError;
 use crate::forward::forwarder::Forwarder;
 use crate::forward::in_flight::InFlightRequest;
+use crate::forward::kept_request::{again, again_without_body, keep, spare};
 use crate::forward::pool::ConnectionPurpose;
 use crate::forward::pool::lease::{Lease, LeaseKind};
 use crate::forward::reachable_address::{Fate, Way};
-use crate::forward::resend::{again, again_without_body, keep, spare};
 use crate::forward::send::{Sending, Sent, send};
 use crate::model::backend::Http2;
 

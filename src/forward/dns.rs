@@ -21,8 +21,8 @@ use tokio::task::spawn_local;
 use crate::backend::{CompiledTarget, turns};
 use crate::deadline::{Deadlines, ticks};
 use crate::dial::is_own_shortage;
+use crate::forward::dns_search::{SearchList, from_hosts_file};
 use crate::forward::failure::ForwardError;
-use crate::forward::search::{SearchList, from_hosts_file};
 use crate::model::network::NetworkRule;
 
 /// The shortest and the longest life of an answer, regardless of its time to live.

@@ -21,7 +21,7 @@ use crate::backend::CompiledTarget;
 use crate::forward::body::request::RequestBody;
 use crate::forward::failure::ForwardError;
 use crate::forward::observed::Observation;
-use crate::inspected::InspectedStream;
+use crate::inspected_stream::InspectedStream;
 
 const MOST_RESPONSE_HEADER_BYTES: u32 = 256 * 1024;
 

@@ -14,7 +14,7 @@ use crate::forward::early_hints;
 use crate::http2_frames::{
     ACK, DATA, END_STREAM, FrameHead, FrameHeads, HEADERS, RST_STREAM, SETTINGS,
 };
-use crate::inspected::Inspect;
+use crate::inspected_stream::Inspect;
 
 /// Streams whose heads are counted. Streams that the gateway gave up leave their count behind, so
 /// the table is emptied when it holds more: a connection carries far fewer streams at a time.

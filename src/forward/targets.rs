@@ -1,28 +1,17 @@
 //! Forwards one request to one backend group: choose a target, try it, and try another if that is
 //! allowed.
-//!
-//! Decides which requests are sent again:
-//!
-//! - a request that was never sent, to another target;
-//! - a request whose stream the backend refused, or left behind with its GOAWAY (RFC 9113 section
-//!   8.7), whatever its method;
-//! - a request that was sent on a used connection which the backend was just closing;
-//! - after a reset or a 502 or 503, if the operator asks for it.
-//!
-//! A request that may have arrived is sent again only if it is idempotent and has no body, so never
-//! a POST. Retries have a budget, so that they never become the load that breaks a slow backend.
 
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, header};
 
+use crate::backend::CompiledTarget;
 use crate::backend::target_health::monotonic_millis;
-use crate::backend::{BackendGroup, CompiledTarget, TargetAddress, TargetAddresses, Turns};
 use crate::forward::addressing::{address, lacks_length};
-use crate::forward::attempt::{NotAnswered, Trying};
+use crate::forward::attempt::Trying;
 use crate::forward::balance::{Choice, Tried, choose};
 use crate::forward::body::progress::RequestProgress;
 use crate::forward::body::request::RequestBody;
@@ -30,8 +19,9 @@ use crate::forward::body::response::ResponseBody;
 use crate::forward::early_hints::Interim;
 use crate::forward::failure::ForwardError;
 use crate::forward::forwarder::Forwarder;
+use crate::forward::kept_request::spare;
 use crate::forward::pool::ConnectionPurpose;
-use crate::forward::resend::{again_without_body, may_retry, sends_answered_again, spare};
+use crate::forward::resend::{Repeating, sends_answered_again};
 use crate::throttle::Admitted;
 
 /// A request on its way out, final except for its URI and `Host`. It is boxed because it is passed
@@ -132,73 +122,4 @@ async fn peek(request: &mut Request<RequestBody>) {
         Poll::Ready(())
     })
     .await;
-}
-
-/// The facts that decide whether a request is sent once more.
-struct Repeating<'r> {
-    forwarder: &'r Forwarder,
-    group: &'r BackendGroup,
-    turns: &'r Turns,
-    progress: &'r Rc<RequestProgress>,
-}
-
-/// A finished attempt: the addresses to choose from, and the one that was tried.
-type FinishedAttempt<'r> = (&'r TargetAddresses, &'r TargetAddress);
-
-impl Repeating<'_> {
-    /// Notes an answer. Returns the request for another attempt if the answer shows a target in
-    /// trouble.
-    fn answered(
-        &self,
-        attempt: FinishedAttempt<'_>,
-        status: StatusCode,
-        spare: Option<Request<()>>,
-    ) -> Option<Box<Request<RequestBody>>> {
-        self.note(attempt, !is_trouble(status));
-        let retries = self.group.retries;
-        let spare = spare.filter(|_| may_retry(retries, status) && self.turns.retry());
-        spare.map(|head| again_without_body(head, self.progress))
-    }
-
-    /// Notes a failure. Returns the request for another attempt, or the failure. `again`: another
-    /// attempt is within `attempts`.
-    fn failed(
-        &self,
-        attempt: FinishedAttempt<'_>,
-        again: bool,
-        (error, returned): NotAnswered,
-        spare: Option<Request<()>>,
-    ) -> Result<Box<Request<RequestBody>>, ForwardError> {
-        let (_, asked) = attempt;
-        let unresolved = asked.address.is_none();
-        // the connecting code has noted the addresses that accepted no connection
-        if error.is_the_targets() && (!error.before_sending() || unresolved) {
-            self.note(attempt, false);
-        }
-        if unresolved && error.is_the_targets() {
-            asked.health.refused(monotonic_millis());
-        }
-        let retries = self.group.retries;
-        let next = match returned {
-            // a request that comes back with its error was not processed
-            Some(request) if again && retries.connect => Some(request),
-            _ if retries.reset && matches!(error, ForwardError::Reset { .. }) => {
-                spare.map(|head| again_without_body(head, self.progress))
-            }
-            _ => None,
-        };
-        next.filter(|_| self.turns.retry()).ok_or(error)
-    }
-
-    fn note(&self, (endpoints, asked): FinishedAttempt<'_>, good: bool) {
-        self.forwarder.note(self.group, endpoints, asked, good);
-    }
-}
-
-/// Tells whether a status means that the target is in trouble.
-fn is_trouble(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT
-    )
 }

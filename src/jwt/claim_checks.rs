@@ -1,5 +1,6 @@
 //! Applies a key manager's conditions on a token, besides a good signature and the right kind:
-//! time, audience. The conditions come from the configuration.
+//! time, audience. The conditions come from the configuration. The audience that an API wants is
+//! checked in the room `authorize`.
 
 use crate::jwt::claims::Claims;
 use crate::jwt::rejection::Rejection;

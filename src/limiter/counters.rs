@@ -8,8 +8,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use crate::limiter::claim::{Claim, Exceeded, Noted, Passed, Tightest};
 use crate::limiter::counter::{Counted, Counter, QuotaLeft, Usage};
+pub use crate::limiter::counter_claim::{Claim, Exceeded, Noted, Passed, Tightest};
 use crate::limiter::key::{CounterKey, KeySpace};
 use crate::limiter::limit::Follower;
 use crate::limiter::locked::{Locked, Place, Places, judge_one};

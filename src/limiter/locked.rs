@@ -5,8 +5,8 @@ use std::sync::MutexGuard;
 
 use smallvec::SmallVec;
 
-use crate::limiter::claim::{Claim, Exceeded, Noted, Passed};
 use crate::limiter::counter::{Counter, Excess};
+use crate::limiter::counter_claim::{Claim, Exceeded, Noted, Passed};
 use crate::limiter::key::CounterKey;
 use crate::limiter::limit::ExcessRule;
 use crate::limiter::shard::Shard;

@@ -31,9 +31,9 @@
 
 mod burst;
 mod calendar;
-mod claim;
 pub mod concurrency;
 pub mod counter;
+mod counter_claim;
 pub mod counters;
 pub mod key;
 pub mod limit;

@@ -1,6 +1,6 @@
 //! The part of a quota that is left, to be compared with those of other quotas.
 
-use crate::limiter::claim::Tightest;
+use crate::limiter::counter_claim::Tightest;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Share {

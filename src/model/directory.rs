@@ -14,20 +14,20 @@ mod compaction;
 mod conflict;
 mod declared;
 mod difference;
+mod lookup;
 mod order;
 mod overlay;
 mod owner;
 mod packed;
 mod totals;
 mod view;
-mod whole;
 
 #[cfg(test)]
 mod tests;
 
 pub use builder::DirectoryBuilder;
 pub use conflict::Conflict;
+pub use lookup::{ApplicationChange, Directory};
 pub use order::DeclaredOrder;
 pub use owner::KeyOwner;
 pub use view::ApplicationView;
-pub use whole::{ApplicationChange, Directory};

@@ -21,7 +21,7 @@ pub mod api;
 pub mod application;
 pub mod backend;
 pub mod backend_jwt;
-mod basic;
+mod basic_credentials;
 pub mod certificates;
 pub mod clock;
 pub mod cors;
@@ -51,7 +51,7 @@ pub mod throttling;
 pub mod token_handling;
 
 pub use access::{AccessChange, AccessDifference, AccessHolder, AccessState, AccessTurn, Among};
-pub use basic::BasicCredentials;
+pub use basic_credentials::BasicCredentials;
 pub use key_manager_template::KeyManagerTemplate;
 pub use quota_resets::{QuotaResets, ResetRefused};
 pub use quoted::{UnquotedParts, split_unquoted};

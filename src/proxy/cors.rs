@@ -1,7 +1,8 @@
 //! Lets pages of other origins read answers (the Fetch standard, section 3.2).
 //!
 //! Decides headers and nothing else: route, token and subscription decide whether a request may be
-//! made. A backend's own CORS headers go before the gateway's.
+//! made. A backend's own CORS headers go before the gateway's. `proxy/routing.rs` decides which
+//! OPTIONS request is a preflight that the gateway answers.
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,

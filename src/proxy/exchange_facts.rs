@@ -14,7 +14,7 @@ use crate::forward::body::RequestProgress;
 use crate::model::application::KeyType;
 use crate::model::reason::Reason;
 use crate::proxy::denial::FormatPreference;
-use crate::proxy::request_origin::RequestOrigin;
+use crate::proxy::origin_cache::RequestOrigin;
 use crate::snapshot::throttling::CompiledPolicy;
 use crate::telemetry::ExchangeTrace;
 use crate::telemetry::refusals::Unsigned;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Cmd, Pipeline, RedisFuture, Value};
 
-use crate::inspected::Inspect;
+use crate::inspected_stream::Inspect;
 
 /// The most bytes from one command to the next. The largest requested answer, a page of the set, is
 /// about 400 KiB; parsed, it takes up to fifteen times as much.

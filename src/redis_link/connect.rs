@@ -15,7 +15,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::dial;
 use crate::fetch::trust::{self, TrustError};
-use crate::inspected::InspectedStream;
+use crate::inspected_stream::InspectedStream;
 use crate::model::redis::RedisServer;
 use crate::redis_link::bounded::{BoundedConnection, MOST_BYTES, ReplyBudget};
 

@@ -16,9 +16,9 @@ use crate::model::Model;
 use crate::model::gateway::{ManagementSettings, ManagementUser};
 use crate::sign_in::PasswordChecks;
 use crate::supervise::error::{SuperviseError, bind_error};
-use crate::supervise::link::TakeoverLink;
 use crate::supervise::opening::BoundManagement;
 use crate::supervise::provisioning::Provisioning;
+use crate::supervise::takeover_link::TakeoverLink;
 use crate::supervise::worker_parts::WorkerShared;
 
 /// Reloads that may wait for one that is under way; more callers wait in their own connection.

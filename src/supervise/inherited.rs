@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use listenfd::ListenFd;
 use socket2::SockRef;
 
-use crate::supervise::link::Predecessor;
+use crate::supervise::takeover_link::Predecessor;
 
 /// The sockets and the predecessor that this process was given.
 #[derive(Debug, Default)]

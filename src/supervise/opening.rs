@@ -10,10 +10,10 @@ use crate::model::gateway::{ClientAuth, ListenerTls, ManagementSettings, Protoco
 use crate::state_dir::lock::Lock;
 use crate::supervise::error::{SuperviseError, bind_error};
 use crate::supervise::inherited::Inherited;
-use crate::supervise::link::{Predecessor, TakeoverLink};
 use crate::supervise::listeners::{ListenerPlan, Listeners};
 use crate::supervise::own_folder::own_folder;
-use crate::supervise::turn::take_lock;
+use crate::supervise::state_dir_turn::take_lock;
+use crate::supervise::takeover_link::{Predecessor, TakeoverLink};
 use crate::telemetry::{AccessLog, Metrics};
 
 /// The resources of a gateway that has not served yet.

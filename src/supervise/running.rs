@@ -13,11 +13,11 @@ use crate::management::{CallGate, Readiness, ReloadRequest, ReloadWanted, Remova
 use crate::revocation::Revocations;
 use crate::snapshot::Snapshots;
 use crate::state_dir::lock::Lock;
-use crate::supervise::link::TakeoverLink;
 use crate::supervise::provisioning::store_work;
 use crate::supervise::reload::Reloader;
 use crate::supervise::saved_counts::{self, KeptCounts};
 use crate::supervise::service_manager;
+use crate::supervise::takeover_link::TakeoverLink;
 use crate::supervise::trace_export::TraceExport;
 use crate::supervise::watch::Watch;
 use crate::supervise::workers::{Drained, WorkerThreads};

@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::management::{CallGate, ReloadRequest, Removals};
-use crate::supervise::link::{self, TakeoverLink};
 use crate::supervise::provisioning::store_work;
 use crate::supervise::running::RunningGateway;
 use crate::supervise::signals::{SignalMeaning, Signals};
+use crate::supervise::takeover_link::{self, TakeoverLink};
 use crate::supervise::workers::Drained;
 use crate::supervise::{service_manager, takeover};
 
@@ -113,15 +113,15 @@ async fn take_over(
     reload: mpsc::Sender<ReloadRequest>,
 ) {
     // an old process that has gone sends nothing more
-    let _ = link.say(link::READY).await;
-    let words = [link::MANAGEMENT, link::MANAGEMENT_RELOADED];
+    let _ = link.say(takeover_link::READY).await;
+    let words = [takeover_link::MANAGEMENT, takeover_link::MANAGEMENT_RELOADED];
     let heard = link.wait_for(&words, TAKEOVER).await;
     for gate in &gates {
         gate.open();
     }
     service_manager::main_process(std::process::id());
     tracing::info!(target: "portcullis::supervise", "took over from the process before");
-    if heard.as_deref() == Some(link::MANAGEMENT_RELOADED) {
+    if heard.as_deref() == Some(takeover_link::MANAGEMENT_RELOADED) {
         // the old process has put the file into force, with whatever it removes
         let (request, _) = ReloadRequest::new(Removals::Confirmed);
         let _ = reload.send(request).await;

@@ -23,11 +23,11 @@ use crate::revocation::journal::Journal;
 use crate::revocation::journal::follower::JournalFollower;
 use crate::revocation::{RevocationError, Revocations};
 use crate::state_dir::lock::{Lock, LockError};
-use crate::supervise::link::{self, TakeoverLink};
 use crate::supervise::running::RunningGateway;
 use crate::supervise::saved_counts;
 use crate::supervise::service_manager;
 use crate::supervise::signals::{SignalMeaning, Signals};
+use crate::supervise::takeover_link::{self, TakeoverLink};
 
 /// The first of the passed descriptors.
 const FIRST_DESCRIPTOR: i32 = 3;
@@ -101,7 +101,7 @@ impl Successor {
         command
             .args(arguments)
             .stdin(input)
-            .env(link::VARIABLE, "1")
+            .env(takeover_link::VARIABLE, "1")
             .env("LISTEN_FDS", count.to_string())
             .env_remove("LISTEN_PID")
             .env_remove("LISTEN_FDNAMES");
@@ -197,12 +197,12 @@ impl RunningGateway {
         signals: &mut Signals,
     ) -> Result<(), TakeoverError> {
         let generation = self.snapshots.load().generation;
-        self.serve_until(successor, link::STAGED, STAGING, signals).await?;
+        self.serve_until(successor, takeover_link::STAGED, STAGING, signals).await?;
         self.leave_management(signals).await?;
         self.release(successor.child.id()).await?;
-        let told = successor.link.say(link::JOURNAL).await;
+        let told = successor.link.say(takeover_link::JOURNAL).await;
         told.map_err(|_| TakeoverError::Silent)?;
-        self.serve_until(successor, link::READY, TAKING, signals).await?;
+        self.serve_until(successor, takeover_link::READY, TAKING, signals).await?;
         let process = successor.child.id();
         tracing::info!(target: "portcullis::supervise", process, "another process took over");
         // a service manager that watches this process must watch the other one from now on
@@ -220,7 +220,8 @@ impl RunningGateway {
             self.reloader.clock.clone(),
         ));
         let reloaded = self.snapshots.load().generation != generation;
-        let word = if reloaded { link::MANAGEMENT_RELOADED } else { link::MANAGEMENT };
+        let word =
+            if reloaded { takeover_link::MANAGEMENT_RELOADED } else { takeover_link::MANAGEMENT };
         // it goes on by itself without a message
         let _ = successor.link.say(word).await;
         Ok(())

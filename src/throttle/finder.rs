@@ -13,8 +13,8 @@ use crate::model::policy::PolicyIndex;
 use crate::snapshot::local::LocalThrottling;
 use crate::snapshot::throttling::{ApiLimits, LimitNumber};
 use crate::snapshot::{Level, LevelKind};
-use crate::throttle::condition;
-use crate::throttle::level::{CallFacts, INLINE};
+use crate::throttle::call_facts::{CallFacts, INLINE};
+use crate::throttle::policy_condition;
 use crate::throttle::subject::Subjects;
 
 /// Collects the levels of one request.
@@ -141,7 +141,8 @@ impl Finder<'_> {
             None => api.api,
         };
         let conditions = &self.throttling.policy(index)?.definition.conditions;
-        let limits = condition::first(conditions, facts, grant.principal().map(Principal::claims));
+        let limits =
+            policy_condition::first(conditions, facts, grant.principal().map(Principal::claims));
         let name = AdvancedName { policy: index, limits, operation };
         Some(Advanced { kind, fingerprint, name })
     }

@@ -22,10 +22,10 @@ pub use crate::snapshot::LevelKind;
 use crate::snapshot::Snapshot;
 use crate::snapshot::local::LocalThrottling;
 use crate::snapshot::throttling::{CompiledPolicy, CompiledThrottling, DeniedBy, SharedLimits};
+pub use crate::throttle::call_facts::CallFacts;
+use crate::throttle::call_facts::INLINE;
 use crate::throttle::exceeded::LimitExceeded;
 use crate::throttle::finder::Finder;
-pub use crate::throttle::level::CallFacts;
-use crate::throttle::level::INLINE;
 use crate::throttle::subject::Subjects;
 use crate::throttle::throttled::Throttled;
 

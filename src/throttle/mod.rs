@@ -4,13 +4,13 @@
 //! of all [`levels`]. Deny conditions are judged when the levels are found, before anything is
 //! counted. [`headers`] tells clients of their limits.
 
-mod condition;
+mod call_facts;
 mod exceeded;
 mod finder;
 pub mod headers;
-mod level;
 pub mod levels;
 mod permitted;
+mod policy_condition;
 mod subject;
 mod throttled;
 

@@ -10,8 +10,8 @@ use crate::authenticate::Principal;
 use crate::authorize::Grant;
 use crate::limiter::key::{Fingerprint, KeySpace};
 use crate::model::policy::{KeyPart, KeyTemplate};
-use crate::throttle::condition::claim_text;
-use crate::throttle::level::CallFacts;
+use crate::throttle::call_facts::CallFacts;
+use crate::throttle::policy_condition::claim_text;
 
 /// The subjects of one request.
 pub(super) struct Subjects<'r> {

@@ -17,7 +17,7 @@ const ROOMS: &[&[&str]] = &[
         "deadline",
         "http2_frames",
         "http_server",
-        "inspected",
+        "inspected_stream",
         "jwt",
         "route",
         "state_dir",

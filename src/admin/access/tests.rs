@@ -3,7 +3,7 @@
 use http::header;
 use serde_json::{Value, json};
 
-use crate::admin::stage::{ApiAnswer, ApiStage, basic};
+use crate::admin::test_api::{ApiAnswer, ApiStage, basic};
 use crate::model::gateway::PortalSettings;
 use crate::model::secret::SecretKey;
 use crate::model::store::{StoreLocation, StoreSettings};

@@ -12,7 +12,7 @@ use crate::admin::devportal::created::{keep, management};
 use crate::admin::devportal::key::{ShownKey, ShownKeyType};
 use crate::admin::devportal::key_managers::find;
 use crate::admin::devportal::own_key::{OwnKey, unknown_key};
-use crate::admin::devportal::wish::{WishedClient, wish};
+use crate::admin::devportal::requested_client::{WishedClient, wish};
 use crate::admin::object::Object;
 use crate::admin::refused::Refused;
 use crate::registration::KnownClient;

@@ -16,7 +16,7 @@ use crate::admin::devportal::key_managers::{find, switch};
 use crate::admin::devportal::map_keys::unsupported;
 use crate::admin::devportal::own_key::{OwnKey, only_key, own_key, unknown_key};
 use crate::admin::devportal::regulatory::is_regulatory;
-use crate::admin::devportal::wish::{USUAL_LIFETIME, scopes};
+use crate::admin::devportal::requested_client::{USUAL_LIFETIME, scopes};
 use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
 use crate::admin::texts;

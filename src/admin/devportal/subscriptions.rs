@@ -1,4 +1,4 @@
-//! `/subscriptions`: lists, and one by one.
+//! `/subscriptions`: lists, and one by one. New ones are in `subscribing.rs`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

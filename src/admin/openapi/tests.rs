@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::admin::openapi::DescribedApi;
-use crate::admin::stage::ApiStage;
+use crate::admin::test_api::ApiStage;
 use crate::model::gateway::PortalSettings;
 
 const APIS: [(DescribedApi, &str); 5] = [

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::admin::stage::{ApiStage, basic};
+use crate::admin::test_api::{ApiStage, basic};
 use crate::model::gateway::PortalSettings;
 
 const USERS: &str = "/api/portcullis/v1/users";

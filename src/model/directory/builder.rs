@@ -4,9 +4,9 @@ use std::sync::{Arc, Weak};
 
 use crate::model::application::Application;
 use crate::model::directory::conflict::Conflict;
+use crate::model::directory::lookup::Directory;
 use crate::model::directory::packed::{ApplicationRecord, Packed, SharedTexts};
 use crate::model::directory::totals::Totals;
-use crate::model::directory::whole::Directory;
 use crate::model::names::ApplicationSlot;
 
 /// A directory to which applications are added one by one.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::directory::builder::DirectoryBuilder;
 use crate::model::directory::conflict::Conflict;
-use crate::model::directory::whole::Directory;
+use crate::model::directory::lookup::Directory;
 
 impl Directory {
     /// Packs everything into a new base. Takes time that grows with the number of applications.

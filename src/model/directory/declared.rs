@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use uuid::Uuid;
 
+use crate::model::directory::lookup::Directory;
 use crate::model::directory::order::{DeclaredOrder, GroupedPositions};
-use crate::model::directory::whole::Directory;
 use crate::model::identity::{ObjectId, ObjectKind};
 use crate::model::names::{ApplicationSlot, KeyManagerSlot};
 

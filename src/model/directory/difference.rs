@@ -1,7 +1,7 @@
 //! Compares two directories.
 
+use crate::model::directory::lookup::{ApplicationChange, Directory};
 use crate::model::directory::view::ApplicationView;
-use crate::model::directory::whole::{ApplicationChange, Directory};
 
 impl Directory {
     /// Returns the changes that make this directory into `next`, or `None` if there are more than

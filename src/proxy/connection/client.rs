@@ -10,7 +10,7 @@ use crate::forward::early_hints::Interim;
 use crate::model::gateway::ClientLimits;
 use crate::proxy::connection::clock::{ConnectionClock, Overdue, Phase};
 use crate::proxy::connection::continuation::Continuation;
-use crate::proxy::request_origin::OriginCache;
+use crate::proxy::origin_cache::OriginCache;
 use crate::telemetry::Fragment;
 
 /// One client connection.

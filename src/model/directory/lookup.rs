@@ -1,4 +1,5 @@
-//! A directory as a whole: a packed base with an overlay of recent changes.
+//! Looks up consumer keys, applications and subscriptions: in a packed base, and in the overlay of
+//! recent changes above it.
 
 use std::sync::{Arc, OnceLock};
 

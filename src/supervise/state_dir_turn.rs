@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::jwks::KeyManagerKeys;
 use crate::state_dir::lock::Lock;
 use crate::supervise::error::SuperviseError;
-use crate::supervise::link::{self, TakeoverLink};
+use crate::supervise::takeover_link::{self, TakeoverLink};
 
 /// The lock, in a takeover when it is this process' turn.
 pub(super) async fn turn(
@@ -42,9 +42,9 @@ async fn await_turn(
     };
     // if a set has no keys by then, it has none in the old process either
     let _ = tokio::time::timeout(KEYS, settled).await;
-    link.say(link::STAGED).await.map_err(SuperviseError::Predecessor)?;
+    link.say(takeover_link::STAGED).await.map_err(SuperviseError::Predecessor)?;
     // if the old process has died, its lock has gone with it; if it lives, the lock is held
-    let _ = link.wait_for(&[link::JOURNAL], JOURNAL).await;
+    let _ = link.wait_for(&[takeover_link::JOURNAL], JOURNAL).await;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::jwt::{Claims, JsonValue, Number};
 use crate::model::policy::Condition;
 use crate::model::token_handling::Pattern;
-use crate::throttle::level::CallFacts;
+use crate::throttle::call_facts::CallFacts;
 
 /// The position of the limits that hold: 0 for the policy's own, or one more than the first
 /// condition that fits.
