@@ -59,6 +59,8 @@ pub struct Policy {
     pub conditions: Vec<Condition>,
     /// For custom policies: each value of the key has a count of its own.
     pub key: Option<KeyTemplate>,
+    /// For custom policies: the users whose requests count. If there are none, everybody's do.
+    pub users: Vec<String>,
     /// `None` for a built-in policy.
     pub place: Option<Provenance>,
 }
@@ -140,6 +142,7 @@ impl Policy {
             events_header: None,
             conditions: Vec::new(),
             key: None,
+            users: Vec::new(),
             place: None,
         }
     }

@@ -111,6 +111,9 @@ impl Finder<'_> {
         for index in &self.throttling.custom {
             let Some(policy) = self.throttling.policy(*index) else { continue };
             let Some(template) = &policy.definition.key else { continue };
+            if !self.subjects.is_of(&policy.definition.users) {
+                continue;
+            }
             let value = self.subjects.custom(template);
             self.push(LevelKind::Custom, policy.number(0), |base| base.of(value));
         }

@@ -56,6 +56,17 @@ impl<'r> Subjects<'r> {
         self.keys.fingerprint([b"client".as_slice(), key_manager, consumer_key.as_bytes()])
     }
 
+    /// Tells whether a token of one of these users came with the request. An empty list is
+    /// everybody, with a token or without.
+    pub(super) fn is_of(&self, users: &[String]) -> bool {
+        users.is_empty()
+            || self
+                .grant
+                .principal()
+                .and_then(|principal| principal.claims().subject())
+                .is_some_and(|subject| users.iter().any(|user| user == subject))
+    }
+
     fn address(&self) -> Fingerprint {
         self.keys.fingerprint([b"address".as_slice(), network(self.client).as_slice()])
     }

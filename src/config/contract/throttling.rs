@@ -56,6 +56,7 @@ pub(super) static THROTTLING_POLICY: TableRule = TableRule {
         key("observe", ValueKind::Flag, "Log and count refusals, and forward all the same"),
         key("conditions", ValueKind::Tables(&CONDITION), "Other limits, the first that holds"),
         key("key", ValueKind::Text, "Of a custom policy: one count for each value"),
+        key("users", ValueKind::Texts, "Of a custom policy: only these users are counted"),
         key("sync_interval", ValueKind::Duration, "The time between two comparisons of its counts"),
     ],
 };

@@ -86,6 +86,7 @@ fn policy<'t>(table: &Table<'t>, sources: &Sources) -> Option<(Placed<&'t str>, 
     policy.excess = excess(table);
     policy.events_header = events_header(table, &policy);
     policy.key = key(table, level);
+    policy.users = users(table);
     policy.sync_interval = shared_counters::interval(table);
     policy.place = Some(sources.place(&table.at()));
     refuse_keys_of_other_levels(table, level);
@@ -180,11 +181,24 @@ fn key(table: &Table<'_>, level: PolicyLevel) -> Option<KeyTemplate> {
     }
 }
 
+/// The users of a custom policy. An empty name is that of no user.
+fn users(table: &Table<'_>) -> Vec<String> {
+    let written = table.texts("users").unwrap_or_default();
+    for user in written.iter().filter(|user| user.value.is_empty()) {
+        table.problems().error(user.at.clone(), "`users` has an empty name".to_owned(), None);
+    }
+    written.into_iter().map(|user| user.value.to_owned()).collect()
+}
+
 /// A key that this level would ignore.
 fn refuse_keys_of_other_levels(table: &Table<'_>, level: PolicyLevel) {
     use PolicyLevel::{Advanced, Application, Custom};
-    let rules: [(&str, &[PolicyLevel]); 3] =
-        [("conditions", &[Advanced]), ("key", &[Custom]), ("per_user", &[Application, Advanced])];
+    let rules: [(&str, &[PolicyLevel]); 4] = [
+        ("conditions", &[Advanced]),
+        ("key", &[Custom]),
+        ("users", &[Custom]),
+        ("per_user", &[Application, Advanced]),
+    ];
     for (key, levels) in rules {
         if table.has(key) && !levels.contains(&level) {
             let all: Vec<_> = levels.iter().map(|level| format!("{:?}", level.as_str())).collect();

@@ -134,6 +134,20 @@ async fn custom_policies_count_each_value_of_their_key() {
 }
 
 #[tokio::test]
+async fn a_custom_policy_can_be_about_some_users() {
+    let tables = format!("{}key = \"$user\"\nusers = [\"ann\", \"bob\"]\n", two("two", "custom"));
+    let shop = Shop::open(same, same, &tables).await;
+    let of = |user: &str| {
+        let mut claims = crate::support::signer::claims(super::ISSUER, "client", "any");
+        claims["sub"] = user.into();
+        shop.signer.sign(&claims)
+    };
+    assert_eq!(shop.statuses(3, PATH, Some(&of("ann"))).await, [200, 200, 429]);
+    assert_eq!(shop.statuses(3, PATH, Some(&of("bob"))).await, [200, 200, 429]);
+    assert_eq!(shop.statuses(4, PATH, Some(&of("eve"))).await, [200; 4]);
+}
+
+#[tokio::test]
 async fn a_hard_limit_holds_for_everybody_and_is_told_to_nobody() {
     let limited = |api: crate::support::config::Api| {
         api.production("hard_limit = { requests = 2, per = \"1h\" }")

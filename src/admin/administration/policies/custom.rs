@@ -7,9 +7,16 @@ use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use crate::admin::refused::Refused;
+use crate::admin::texts;
 
 /// A longer query is another one.
 const MOST_QUERY: usize = 8 * 1024;
+
+/// The only tenant, as WSO2 writes it after the name of a user.
+const TENANT: &str = "@carbon.super";
+
+/// The longest name of a user (`sub` in OpenID Connect).
+const MOST_USER: usize = 255;
 
 /// WSO2's variables of a key template, and those of `gateway.toml`.
 const VARIABLES: [(&str, &str); 5] = [
@@ -20,13 +27,15 @@ const VARIABLES: [(&str, &str); 5] = [
     ("clientIp", "ip"),
 ];
 
-/// The queries that can be read. The condition of eligibility must let every request take part.
+/// The queries that can be read. The condition of eligibility must let every request take part, or
+/// those of some users.
 const QUERY: &str = r"(?xi)
     ^\s* from \s+ RequestStream \s+
     select \s+ (?:\w+ \s*,\s*)+?
-    \(? \s* (?<eligible> true | not \s* \(? \s* \w+ \s+ is \s+ null \s* \)? | \w+ \s* != \s* '' )
+    \(? \s* (?<eligible> true | not \s* \(? \s* \w+ \s+ is \s+ null \s* \)? | \w+ \s* != \s* ''
+        | userId \s* == \s* '[^']+' (?: \s+ or \s+ userId \s* == \s* '[^']+' )* )
     \s* \)? \s+ as \s+ isEligible \s* , \s*
-    (?<key> \w+ | str:concat \s* \( [\w\s,':/.-]* \) ) \s+ as \s+ throttleKey \s+
+    (?<key> \w+ | str:concat \s* \( [^()]* \) ) \s+ as \s+ throttleKey \s+
     insert \s+ into \s+ EligibilityStream \s* ; \s*
     from \s+ EligibilityStream \s* \[ \s* isEligible \s* == \s* true \s* \] \s*
     \# (?: throttler:timeBatch | window\.time | window\.timeBatch ) \s* \( \s*
@@ -66,7 +75,9 @@ pub(super) fn rule(query: &str, template: &str) -> Result<Map<String, Value>, Re
             return Err(refused(description));
         }
     };
-    if !same_parts(part("key"), template) {
+    let named: Vec<&str> = part("eligible").split('\'').skip(1).step_by(2).collect();
+    let named: Vec<&str> = named.into_iter().filter(|user| !user.is_empty()).collect();
+    if !same_parts(part("key"), template, &named) {
         let description = "`siddhiQuery`: `throttleKey` does not have the parts of `keyTemplate`";
         return Err(refused(description));
     }
@@ -75,8 +86,25 @@ pub(super) fn rule(query: &str, template: &str) -> Result<Map<String, Value>, Re
     if count == 0 {
         return Err(refused("`siddhiQuery`: the count is not more than 0"));
     }
-    let members = [("requests", json!(count)), ("per", json!(per)), ("key", json!(key))];
+    let mut members = vec![("requests", json!(count)), ("per", json!(per)), ("key", json!(key))];
+    if !named.is_empty() {
+        members.push(("users", json!(users(&named)?)));
+    }
     Ok(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+/// Returns the users of a query. WSO2 writes the tenant after a name, and tokens need not have it.
+fn users(named: &[&str]) -> Result<Vec<String>, Refused> {
+    let mut users: Vec<String> = Vec::new();
+    for name in named {
+        texts::name("siddhiQuery", name, MOST_USER)?;
+        for user in [name.strip_suffix(TENANT).unwrap_or(name), name] {
+            if !user.is_empty() && !users.iter().any(|own| own == user) {
+                users.push(user.to_owned());
+            }
+        }
+    }
+    Ok(users)
 }
 
 /// Reads a key template.
@@ -95,13 +123,18 @@ fn key(template: &str) -> Result<String, Refused> {
     Ok(parts.join(":"))
 }
 
-/// Tells whether the query's key concatenates the variables of the template.
-fn same_parts(key: &str, template: &str) -> bool {
+/// Tells whether the query's key concatenates the variables of the template. The name of the only
+/// user of a query is as good as its variable.
+fn same_parts(key: &str, template: &str, users: &[&str]) -> bool {
     let inner = key.strip_prefix("str:concat").map_or(key, str::trim);
     let inner = inner.trim_start_matches('(').trim_end_matches(')');
     let parts = inner.split(',').map(str::trim).filter(|part| !matches!(*part, "':'" | "''"));
     let wanted = template.trim().split(':').map(|part| part.trim().trim_start_matches('$'));
-    parts.eq(wanted)
+    let only = match users {
+        [user] => Some(format!("'{user}'")),
+        _ => None,
+    };
+    parts.map(|part| if only.as_deref() == Some(part) { "userId" } else { part }).eq(wanted)
 }
 
 /// Writes the rule of a policy; nothing for a key that WSO2's language cannot express.
@@ -132,8 +165,15 @@ pub(super) fn shown(declared: &Map<String, Value>) -> (String, String) {
         "month" => "month",
         _ => "sec",
     };
+    let users = declared.get("users").and_then(Value::as_array).into_iter().flatten();
+    let users: Vec<_> =
+        users.filter_map(Value::as_str).map(|user| format!("userId == '{user}'")).collect();
+    let eligible = match users.as_slice() {
+        [] => format!("not ({first} is null)"),
+        users => users.join(" or "),
+    };
     let query = format!(
-        "FROM RequestStream\nSELECT {first}, ( not ({first} is null) ) AS isEligible, \
+        "FROM RequestStream\nSELECT {first}, ( {eligible} ) AS isEligible, \
          {key} as throttleKey\nINSERT INTO EligibilityStream;\n\n\
          FROM EligibilityStream[isEligible==true]#throttler:timeBatch({number} {unit})\n\
          SELECT throttleKey, (count(throttleKey) >= {count}) as isThrottled, expiryTimeStamp \
@@ -172,12 +212,38 @@ mod tests {
     }
 
     #[test]
+    fn a_query_can_be_about_some_users() {
+        // the example of WSO2's manual and of its definition
+        let manual = "FROM RequestStream\n\
+            SELECT userId, ( userId == 'admin@carbon.super' ) AS isEligible , \
+            str:concat('admin@carbon.super','') as throttleKey\n\
+            INSERT INTO EligibilityStream; \n\n\
+            FROM EligibilityStream[isEligible==true]#throttler:timeBatch(1 min) \n\
+            SELECT throttleKey, (count(userId) >= 10) as isThrottled, expiryTimeStamp \
+            group by throttleKey \nINSERT ALL EVENTS into ResultStream;";
+        let read = rule(manual, "$userId").unwrap();
+        let users = json!(["admin", "admin@carbon.super"]);
+        let wanted = json!({ "requests": 10, "per": "1m", "key": "$user", "users": users });
+        assert_eq!(Value::Object(read.clone()), wanted);
+        let (query, template) = shown(&read);
+        assert_eq!(rule(&query, &template).unwrap(), read, "{query}");
+        let several = MANUAL.replace("not (userId is null)", "userId == 'a' or userId == 'b'");
+        let read = rule(&several, "$userId:$apiContext").unwrap();
+        assert_eq!(read["users"], json!(["a", "b"]));
+        let other = manual.replace("str:concat('admin@carbon.super'", "str:concat('eve'");
+        assert!(rule(&other, "$userId").is_err());
+    }
+
+    #[test]
     fn another_query_is_refused() {
         let template = "$userId:$apiContext";
         for (from, to) in [
-            // it holds for one user alone, which a policy here cannot express
-            ("not (userId is null)", "userId == 'admin'"),
             ("not (userId is null)", "userId == 'a' or true"),
+            ("not (userId is null)", "userId == ''"),
+            ("not (userId is null)", "userId == ' a'"),
+            ("not (userId is null)", "apiContext == '/a'"),
+            ("not (userId is null)", "userId == 'a' and apiContext == '/a'"),
+            ("str:concat(userId,':',apiContext)", "str:concat('a',':',apiContext)"),
             ("count(throttleKey) >= 5", "sum(throttleKey) >= 5"),
             ("count(throttleKey) >= 5", "count(throttleKey) > 5"),
             (">= 5", ">= 0"),
