@@ -10,7 +10,7 @@
 //! [`access`] (the caller and its scopes), [`catalog`] with [`object`], [`written_ids`] and
 //! [`live`] (the objects of files and store), [`dry_run`] (the answer of a preview), [`refused`]
 //! (WSO2's error body), [`paging`], [`query`], [`body`](mod@body) with [`json_text`],
-//! [`plain_object`] and [`yaml_text`], [`acceptable`], [`addresses`], [`entity_tag`],
+//! [`plain_object`] and [`yaml_text`], [`nulls`], [`acceptable`], [`addresses`], [`entity_tag`],
 //! [`object_id`], [`texts`] (rules for names), [`timestamp`], [`errands`] (calls to authorization
 //! servers). Then one folder for each of WSO2's APIs: [`administration`], [`devportal`],
 //! [`publisher`]; [`portcullis`] has the operations without a path in WSO2.
@@ -29,6 +29,7 @@ mod dry_run;
 mod entity_tag;
 mod json_text;
 mod live;
+mod nulls;
 mod object;
 mod object_id;
 mod openapi;

@@ -24,6 +24,7 @@ const MOST_SECRETS: usize = 100;
 pub struct ClientSecret {
     pub id: String,
     pub value: Option<Secret>,
+    pub description: Option<String>,
     /// In the server's own form.
     pub expires_at: Option<Value>,
 }
@@ -133,6 +134,7 @@ impl ClientSecret {
         Some(Self {
             id: id.to_owned(),
             value: secret_of(value),
+            description: value.get("description").and_then(Value::as_str).map(str::to_owned),
             expires_at: expiry.filter(|own| !own.is_null()).cloned(),
         })
     }

@@ -15,16 +15,21 @@ use crate::admin::devportal::created::{is_created, keep_secret};
 use crate::admin::devportal::key_managers::find;
 use crate::admin::devportal::own_key::{OwnKey, only_key, own_key, unknown_key};
 use crate::admin::devportal::visible::changeable;
+use crate::admin::nulls::without_nulls;
 use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
+use crate::model::clock::UnixSeconds;
 use crate::model::secret::Secret;
 use crate::registration::{ClientSecret, RegistrationFailure, RegistrationServer};
 use crate::store::Change;
 
 const SEES: &[&str] = &["subscribe", "app_manage"];
 
-/// The properties of a new secret, which Identity Server judges.
-const SECRET_PROPERTIES: [&str; 2] = ["description", "expiresAt"];
+/// The properties of a new secret, which Identity Server judges. WSO2's portal sends a lifetime in
+/// seconds, and Identity Server takes a time.
+const SECRET_PROPERTIES: [&str; 3] = ["description", EXPIRES_AT, EXPIRES_IN];
+const EXPIRES_AT: &str = "expiresAt";
+const EXPIRES_IN: &str = "expiresIn";
 
 /// The longest id of a secret.
 const MOST_SECRET_ID: usize = 255;
@@ -125,17 +130,42 @@ pub(super) async fn add(
     let own = own_key(&admin, &caller, &id, &mapping).await?;
     let server = several(&admin, &own).await?;
     let properties = body.additional_properties.unwrap_or_default();
-    let unknown = properties.keys().find(|own| !SECRET_PROPERTIES.contains(&own.as_str()));
-    if unknown.is_some() || properties.values().any(|own| own.is_object() || own.is_array()) {
-        let names = SECRET_PROPERTIES.join(" and ");
-        let description = format!("`additionalProperties` of a secret are {names}");
-        let message = "Invalid additional properties";
-        return Err(Refused::new(StatusCode::BAD_REQUEST, 901_410, message, description));
-    }
+    let properties = secret_properties(properties, admin.access.now())?;
     let client = own.key.record.text("consumer_key").unwrap_or_default();
     let added = server.add_secret(client, &Value::Object(properties)).await;
     let added = added.map_err(|failure| told(&caller, &own, &failure))?;
     Ok((StatusCode::CREATED, Json(shown(&added))).into_response())
+}
+
+/// Checks the properties of a new secret, and makes a time of a lifetime.
+fn secret_properties(
+    mut properties: Map<String, Value>,
+    now: UnixSeconds,
+) -> Result<Map<String, Value>, Refused> {
+    let invalid = |description: String| {
+        let message = "Invalid additional properties";
+        Refused::new(StatusCode::BAD_REQUEST, 901_410, message, description)
+    };
+    let unknown = properties.keys().find(|own| !SECRET_PROPERTIES.contains(&own.as_str()));
+    if unknown.is_some() || properties.values().any(|own| own.is_object() || own.is_array()) {
+        let names = SECRET_PROPERTIES.join(", ");
+        return Err(invalid(format!("`additionalProperties` of a secret are {names}")));
+    }
+    let Some(lifetime) = properties.remove(EXPIRES_IN).filter(|own| !own.is_null()) else {
+        return Ok(properties);
+    };
+    let seconds = match &lifetime {
+        Value::String(text) => text.parse().ok(),
+        other => other.as_u64(),
+    };
+    let end = seconds.filter(|own| *own > 0).and_then(|own| now.0.checked_add(own));
+    let Some(end) = end.filter(|end| i64::try_from(*end).is_ok()) else {
+        return Err(invalid(format!("`{EXPIRES_IN}` is a number of seconds")));
+    };
+    if properties.insert(EXPIRES_AT.to_owned(), json!(end)).is_some() {
+        return Err(invalid(format!("`{EXPIRES_IN}` or `{EXPIRES_AT}`, and not both")));
+    }
+    Ok(properties)
 }
 
 pub(super) async fn list(
@@ -179,9 +209,16 @@ fn shown(secret: &ClientSecret) -> Value {
     let value = secret.value.as_ref().map(Secret::reveal);
     let mut properties = Map::new();
     if let Some(expiry) = &secret.expires_at {
-        properties.insert("expiresAt".to_owned(), expiry.clone());
+        properties.insert(EXPIRES_AT.to_owned(), expiry.clone());
     }
-    json!({ "secretId": secret.id, "secretValue": value, "additionalProperties": properties })
+    if let Some(description) = &secret.description {
+        properties.insert("description".to_owned(), json!(description));
+    }
+    without_nulls(json!({
+        "secretId": secret.id,
+        "secretValue": value,
+        "additionalProperties": properties,
+    }))
 }
 
 fn told(caller: &Caller, own: &OwnKey, failure: &RegistrationFailure) -> Refused {
@@ -214,4 +251,29 @@ async fn server_of(admin: &Admin, own: &OwnKey) -> Result<RegistrationServer, Re
 fn not_here(description: &str) -> Refused {
     let message = "Operation not implemented for custom Key Manager for Out-of-Band type";
     Refused::new(StatusCode::NOT_IMPLEMENTED, 901_413, message, description)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(properties: Value) -> Result<Value, u32> {
+        let Value::Object(properties) = properties else { panic!() };
+        let read = secret_properties(properties, UnixSeconds(1_700_000_000));
+        read.map(Value::Object).map_err(|refused| refused.code)
+    }
+
+    #[test]
+    fn a_lifetime_becomes_a_time() {
+        let read_of = |lifetime: Value| read(json!({ "description": "d", "expiresIn": lifetime }));
+        let wanted = json!({ "description": "d", "expiresAt": 1_700_086_400 });
+        assert_eq!(read_of(json!(86_400)).as_ref(), Ok(&wanted));
+        assert_eq!(read_of(json!("86400")).as_ref(), Ok(&wanted));
+        assert_eq!(read_of(Value::Null), Ok(json!({ "description": "d" })));
+        for bad in [json!(0), json!(-1), json!("soon"), json!(u64::MAX), json!(1.5), json!([1])] {
+            assert_eq!(read_of(bad.clone()), Err(901_410), "{bad}");
+        }
+        assert_eq!(read(json!({ "expiresAt": 1, "expiresIn": 1 })), Err(901_410));
+        assert_eq!(read(json!({ "other": 1 })), Err(901_410));
+    }
 }

@@ -76,6 +76,20 @@ pub(super) fn calls(server: &Origin) -> Vec<(String, String)> {
     seen.iter().filter(|own| api(own)).map(|own| (own.method.clone(), own.target.clone())).collect()
 }
 
+/// Adds a secret with a lifetime, which the server gets as a time.
+async fn add_a_secret(portal: &Portal, server: &Origin, path: &str) {
+    let properties = json!({ "description": "spare", "expiresIn": 86_400 });
+    let wished = json!({ "additionalProperties": properties });
+    let added = portal.post("ann", &format!("{path}/generate-secret"), &wished).await;
+    assert_eq!((added.status, &added.body["secretValue"]), (201, &json!("third")), "{added:?}");
+    let told = json!({ "description": "spare", "expiresAt": 1 });
+    assert_eq!(added.body["additionalProperties"], told);
+    let seen = server.received();
+    let sent: Value = serde_json::from_slice(&seen.last().unwrap().body).unwrap();
+    assert_eq!(sent["description"], "spare");
+    assert!(sent["expiresAt"].as_u64().unwrap() > 86_400 && sent.get("expiresIn").is_none());
+}
+
 #[tokio::test]
 async fn secrets_are_made_listed_and_ended_at_the_server() {
     let (server, portal, id) = stand_in("WSO2-IS-7").await;
@@ -110,9 +124,9 @@ async fn secrets_are_made_listed_and_ended_at_the_server() {
     assert_eq!(asked.values("authorization"), ["Basic Yy0xOnNlY29uZA=="]);
 
     server.once(answer(200, &found));
-    server.once(answer(201, &json!({ "secretId": "s-2", "secretValue": "third", "expiresAt": 1 })));
-    let added = portal.post("ann", &format!("{path}/generate-secret"), &json!({})).await;
-    assert_eq!((added.status, &added.body["secretValue"]), (201, &json!("third")), "{added:?}");
+    let new = json!({ "secretId": "s-2", "secretValue": "third", "description": "spare", "expiresAt": 1 });
+    server.once(answer(201, &new));
+    add_a_secret(&portal, &server, &path).await;
     server.once(answer(200, &found));
     server.once(answer(200, &json!([{ "secretId": "s-1" }, { "secretId": "s-2" }])));
     let list = portal.get("ann", &format!("{path}/secrets")).await;
