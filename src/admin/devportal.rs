@@ -8,7 +8,7 @@
 //! `server_scopes`, `created` (the record of a client there), `created_keys` (changes of it),
 //! `removing` (clients of a deleted application) and
 //! `unused_scopes`; `subscriptions` and `subscribing` with `subscription`; `apis` with `api`,
-//! `policies`, `key_managers` with `roles` (permissions), `settings`.
+//! `policies`, `key_managers` with `roles` (permissions) and `client_form`, `settings`.
 
 mod api;
 pub(super) mod apis;
@@ -16,6 +16,7 @@ pub(super) mod application;
 pub(super) mod applications;
 mod archive;
 mod callbacks;
+mod client_form;
 mod client_secrets;
 mod clients;
 mod created;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::admin::caller::Caller;
+use crate::admin::devportal::client_form::{ClientField, client_form};
 use crate::admin::devportal::roles::permits;
 use crate::admin::object::Object;
 use crate::admin::refused::Refused;
@@ -30,8 +31,11 @@ struct ShownKeyManager {
     description: String,
     enabled: bool,
     available_grant_types: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     token_endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     revoke_endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     user_info_endpoint: Option<String>,
     enable_token_generation: bool,
     enable_token_encryption: bool,
@@ -40,7 +44,8 @@ struct ShownKeyManager {
     enable_oauth_app_creation: bool,
     #[serde(rename = "enableMapOAuthConsumerApps")]
     enable_map_oauth_consumer_apps: bool,
-    application_configuration: Vec<Value>,
+    application_configuration: Vec<&'static ClientField>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     alias: Option<String>,
     additional_properties: Value,
     token_type: String,
@@ -75,10 +80,10 @@ impl ShownKeyManager {
         let record = &key_manager.record;
         let text = |key: &str| record.text(key).filter(|text| !text.is_empty()).map(str::to_owned);
         let extra = |key: &str| record.extra.get(key).and_then(Value::as_str).map(str::to_owned);
+        let kind = text("type").unwrap_or_else(|| "CustomKeyManager".to_owned());
         Self {
             id: record.id,
             name: record.name.clone(),
-            kind: text("type").unwrap_or_else(|| "CustomKeyManager".to_owned()),
             display_name: text("display_name").unwrap_or_else(|| record.name.clone()),
             description: text("description").unwrap_or_default(),
             enabled: is_enabled(key_manager),
@@ -91,7 +96,8 @@ impl ShownKeyManager {
             enable_token_hashing: false,
             enable_oauth_app_creation: switch(key_manager, "oauth_app_creation", false),
             enable_map_oauth_consumer_apps: takes_existing_keys(key_manager),
-            application_configuration: Vec::new(),
+            application_configuration: client_form(&kind),
+            kind,
             alias: extra("alias"),
             additional_properties: json!({}),
             token_type: extra("tokenType").unwrap_or_else(|| "DIRECT".to_owned()),

@@ -44,6 +44,10 @@ async fn policies_key_managers_and_settings_are_shown() {
     assert_eq!(key_managers.body["list"][2]["enableMapOAuthConsumerApps"], false);
     assert_eq!(key_managers.body["list"][0]["enableMapOAuthConsumerApps"], true);
     assert_eq!(key_managers.body["list"][0]["type"], "WSO2-IS-7");
+    let form = &key_managers.body["list"][0]["applicationConfiguration"];
+    let fields: Vec<_> = form.as_array().unwrap().iter().map(|own| text(&own["name"])).collect();
+    assert!(fields.contains(&"pkceMandatory".to_owned()), "{fields:?}");
+    assert!(!fields.contains(&"regulatory".to_owned()), "{fields:?}");
     let settings = portal.get("ann", "/settings").await;
     assert_eq!((settings.status, &settings.body["mapExistingAuthApps"]), (200, &json!(true)));
     let attributes = portal.get("ann", "/settings/application-attributes").await;
