@@ -30,7 +30,7 @@ use crate::admin::state::Admin;
 use crate::admin::texts;
 use crate::store::{Change, Kind, Query, Record, WriteCondition};
 
-const VIEW: &[&str] = &["api_view", "api_manage", "api_import_export"];
+const VIEW: &[&str] = &["api_view", "api_manage", "api_import_export", "api_product_import_export"];
 const LIST: &[&str] = &["api_view", "api_manage", "api_import_export", "api_list_view"];
 const CHANGE: &[&str] = &["api_create", "api_manage", "api_publish"];
 const DELETE: &[&str] = &["api_delete", "api_manage", "api_import_export"];

@@ -18,7 +18,16 @@ use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
 use crate::store::Kind;
 
-const OF_POLICIES: &[&str] = &["api_view", "tier_view", "tier_manage"];
+const OF_POLICIES: &[&str] = &["api_view", "mcp_server_view", "tier_view", "tier_manage"];
+
+const OF_KEY_MANAGERS: &[&str] = &[
+    "api_view",
+    "api_create",
+    "api_manage",
+    "mcp_server_view",
+    "mcp_server_create",
+    "mcp_server_manage",
+];
 
 /// The scopes of WSO2's publisher API that operations here ask for.
 const SCOPES: [&str; 15] = [
@@ -95,7 +104,7 @@ pub(super) async fn key_managers(
     State(admin): State<Arc<Admin>>,
     caller: Caller,
 ) -> Result<Response, Refused> {
-    caller.needs(&["api_view", "api_create", "api_manage"])?;
+    caller.needs(OF_KEY_MANAGERS)?;
     let all = admin.catalog.all(Kind::KeyManager).await?;
     let list: Vec<Value> = all
         .iter()

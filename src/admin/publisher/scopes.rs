@@ -24,8 +24,16 @@ use crate::admin::state::Admin;
 use crate::store::{Change, Kind, Query, StoreError};
 
 const MANAGE: &[&str] = &["shared_scope_manage"];
-const SEE: &[&str] = &["api_view", "shared_scope_manage"];
-const LOOK: &[&str] = &["api_create", "api_publish", "api_manage", "shared_scope_manage"];
+const SEE: &[&str] = &["api_view", "mcp_server_view", "shared_scope_manage"];
+const LOOK: &[&str] = &[
+    "api_create",
+    "api_publish",
+    "api_manage",
+    "mcp_server_create",
+    "mcp_server_publish",
+    "mcp_server_manage",
+    "shared_scope_manage",
+];
 
 pub(super) async fn list(
     State(admin): State<Arc<Admin>>,
@@ -183,5 +191,5 @@ fn answer(committed: &Committed, status: StatusCode, apis: &[Object]) -> Result<
     let Some(record) = committed.records.first().cloned() else {
         return Err(Refused::plain(StatusCode::INTERNAL_SERVER_ERROR, "nothing was kept"));
     };
-    Ok(committed.respond((status, Json(shown(&Object::kept(record), apis)))))
+    Ok(committed.respond_tagged((status, Json(shown(&Object::kept(record), apis)))))
 }
