@@ -4,7 +4,6 @@ use http::StatusCode;
 
 use crate::admin::caller::Caller;
 use crate::admin::devportal::key::ShownKeyType;
-use crate::admin::devportal::key_managers::choose;
 use crate::admin::devportal::visible::{application, children};
 use crate::admin::object::Object;
 use crate::admin::object_id::object_id;
@@ -38,7 +37,8 @@ pub(in crate::admin) async fn own_key(
     Ok(OwnKey { key: key.ok_or_else(unknown_key)?, application })
 }
 
-/// Finds a key by its type, at the only key manager.
+/// Finds the only key of a type. WSO2's older clients know one key manager, and here an application
+/// can have a key of this type at each.
 pub(in crate::admin) async fn only_key(
     admin: &Admin,
     caller: &Caller,
@@ -47,11 +47,19 @@ pub(in crate::admin) async fn only_key(
 ) -> Result<OwnKey, Refused> {
     let application = application(admin, caller, id).await?;
     let Some(key_type) = ShownKeyType::named(key_type) else { return Err(unknown_key()) };
-    let key_manager = choose(admin, caller, None).await?;
-    let mut keys = children(admin, Kind::Key, application.record.id).await?.into_iter();
-    let key = keys.find(|key| {
-        key.record.target.as_deref() == Some(key_manager.record.name.as_str())
-            && ShownKeyType::of(&key.record) == key_type
-    });
-    Ok(OwnKey { key: key.ok_or_else(unknown_key)?, application })
+    let mut keys = children(admin, Kind::Key, application.record.id).await?;
+    keys.retain(|key| ShownKeyType::of(&key.record) == key_type);
+    if keys.len() > 1 {
+        return Err(several(&keys));
+    }
+    Ok(OwnKey { key: keys.pop().ok_or_else(unknown_key)?, application })
+}
+
+fn several(keys: &[Object]) -> Refused {
+    let names: Vec<_> = keys.iter().filter_map(|key| key.record.target.as_deref()).collect();
+    let description = format!(
+        "the application has keys of this type at several key managers: {}; use `oauth-keys`",
+        names.join(", ")
+    );
+    Refused::new(StatusCode::BAD_REQUEST, 901_403, "Key Manager not Registered", description)
 }

@@ -99,6 +99,15 @@ async fn the_first_rule_that_is_broken_is_told() {
     // the same id is another client at another key manager
     let elsewhere = map(&portal, "ann", &id, &body("client-1", json!("other-is"))).await;
     assert_eq!(elsewhere.status, 200, "{elsewhere:?}");
+    // older clients name a type alone
+    let of_type = async |key_type: &str| {
+        portal.get("ann", &format!("/applications/{id}/keys/{key_type}")).await
+    };
+    assert_eq!(of_type("SANDBOX").await.body["consumerKey"], "client-2");
+    let several = of_type("PRODUCTION").await;
+    assert_eq!(several.code(), (400, 901_403), "{several:?}");
+    assert!(several.description().contains("bank-is, other-is"), "{several:?}");
+    assert_eq!(of_type("production").await.code(), (404, 900_331));
 }
 
 #[tokio::test]
