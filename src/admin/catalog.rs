@@ -12,13 +12,15 @@ use arc_swap::ArcSwap;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::{HeaderValue, StatusCode};
+use http::{HeaderValue, StatusCode, header};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::admin::caller::Caller;
 use crate::admin::dry_run::DryRun;
+use crate::admin::entity_tag::tag;
 use crate::admin::live::{DeclaredObjects, LiveRequest, Preview, PreviewDetail};
+use crate::admin::object::Object;
 use crate::admin::refused::{ApiFault, Refused};
 use crate::snapshot::Snapshots;
 use crate::store::{Change, Record, Store, StoreError, Write, WriteCondition};
@@ -242,6 +244,16 @@ impl Committed {
             && let Ok(names) = HeaderValue::from_str(&self.pending.join(", "))
         {
             headers.insert(PENDING, names);
+        }
+        response
+    }
+
+    /// Adds the tag of the first record too.
+    pub fn respond_tagged(&self, response: impl IntoResponse) -> Response {
+        let mut response = self.respond(response);
+        let first = self.records.first().filter(|_| self.revision.is_some());
+        if let Some(tag) = first.and_then(|own| tag(&Object::kept(own.clone()), "")) {
+            response.headers_mut().insert(header::ETAG, tag);
         }
         response
     }

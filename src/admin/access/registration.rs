@@ -92,12 +92,14 @@ pub(super) async fn register(
         "clientId": id.to_string(),
         "clientSecret": secret.reveal(),
         "clientName": body.client_name,
+        // WSO2's definition has one spelling, and its server the other
+        "callbackUrl": body.callback_url,
         "callBackURL": body.callback_url,
-        "isSaasApplication": true,
+        "isSaasApplication": "true",
         "appOwner": caller.name,
         "jsonString": attributes.to_string(),
         "jsonAppAttribute": "{}",
-        "applicationUUID": Value::Null,
+        "applicationUUID": id.to_string(),
         "tokenType": "DEFAULT",
     });
     Ok(Json(answer).into_response())

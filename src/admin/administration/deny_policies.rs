@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::admin::body::JsonBody;
 use crate::admin::caller::Caller;
 use crate::admin::catalog::{Catalog, Committed, WriteOptions, WriteRefused};
-use crate::admin::entity_tag::{IfMatch, IfNoneMatch, tag};
+use crate::admin::entity_tag::{IfMatch, IfNoneMatch};
 use crate::admin::json_text::told;
 use crate::admin::object::Object;
 use crate::admin::object_id::object_id;
@@ -58,8 +58,9 @@ struct DenyBody {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct DenyStatus {
-    #[serde(default)]
-    condition_id: Option<String>,
+    /// The path tells the id.
+    #[serde(default, rename = "conditionId")]
+    _condition_id: Option<String>,
     condition_status: bool,
 }
 
@@ -151,9 +152,6 @@ async fn switch(
 ) -> Result<Response, Refused> {
     caller.needs(MANAGE)?;
     let body = body.read()?;
-    if body.condition_id.is_some_and(|own| own != id) {
-        return Err(Refused::bad_request("`conditionId` is another one than that of the path"));
-    }
     let object = changeable(&admin.catalog, &id).await?;
     let expected = expected.expect(&object)?;
     let mut record = object.record;
@@ -350,11 +348,7 @@ async fn changeable(catalog: &Catalog, id: &str) -> Result<Object, Refused> {
 fn answer(committed: &Committed, status: StatusCode) -> Response {
     let object = committed.records.first().cloned().map(Object::kept);
     let body = object.as_ref().map_or(Value::Null, shown);
-    let mut response = committed.respond((status, Json(body)));
-    if let Some(tag) = object.and_then(|object| tag(&object, "")) {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    response
+    committed.respond_tagged((status, Json(body)))
 }
 
 fn of_write(refused: WriteRefused) -> Refused {

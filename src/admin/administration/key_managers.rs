@@ -32,7 +32,7 @@ pub(super) use crate::admin::administration::key_managers::forms::forms;
 use crate::admin::body::JsonBody;
 use crate::admin::caller::Caller;
 use crate::admin::catalog::{Committed, WriteOptions, WriteRefused};
-use crate::admin::entity_tag::{IfMatch, IfNoneMatch, tag};
+use crate::admin::entity_tag::{IfMatch, IfNoneMatch};
 use crate::admin::object::Object;
 use crate::admin::object_id::object_id;
 use crate::admin::refused::Refused;
@@ -262,11 +262,7 @@ fn answer(committed: &Committed, status: StatusCode) -> Result<Response, Refused
         Refused::plain(StatusCode::INTERNAL_SERVER_ERROR, "the change has no result")
     })?;
     let object = Object::kept(record);
-    let mut response = committed.respond((status, Json(shown::key_manager(&object).shown())));
-    if let Some(tag) = tag(&object, "") {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    Ok(response)
+    Ok(committed.respond_tagged((status, Json(shown::key_manager(&object).shown()))))
 }
 
 fn location(uri: &Uri, committed: &Committed) -> Option<HeaderValue> {

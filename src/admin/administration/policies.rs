@@ -28,7 +28,7 @@ use crate::admin::administration::policies::read::{PolicyDraft, draft};
 use crate::admin::body::JsonBody;
 use crate::admin::caller::Caller;
 use crate::admin::catalog::{Catalog, Committed, WriteOptions, WriteRefused};
-use crate::admin::entity_tag::{IfMatch, IfNoneMatch, tag};
+use crate::admin::entity_tag::{IfMatch, IfNoneMatch};
 use crate::admin::object::Object;
 use crate::admin::object_id::object_id;
 use crate::admin::refused::Refused;
@@ -76,9 +76,7 @@ async fn create(
     let body = body.read()?;
     let level = level_of(&level)?;
     let draft = draft(level, &body)?;
-    if let Some(known) = named(&admin.catalog, level, &draft.name).await?
-        && !is_built_in(&known)
-    {
+    if named(&admin.catalog, level, &draft.name).await?.is_some() {
         return Err(taken(&draft.name));
     }
     let committed = keep(&admin, &caller, options, level, draft).await?;
@@ -251,11 +249,7 @@ fn level_of(text: &str) -> Result<PolicyLevel, Refused> {
 fn answer(committed: &Committed, status: StatusCode) -> Response {
     let object = committed.records.first().cloned().map(Object::kept);
     let body = object.as_ref().map_or(Value::Null, shown::policy);
-    let mut response = committed.respond((status, Json(body)));
-    if let Some(tag) = object.and_then(|object| tag(&object, "")) {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    response
+    committed.respond_tagged((status, Json(body)))
 }
 
 fn of_write(refused: WriteRefused, name: &str) -> Refused {

@@ -24,7 +24,6 @@ pub(super) struct ShownApi {
     life_cycle_status: String,
     throttling_policies: Vec<String>,
     is_subscription_available: bool,
-    monetization_label: Option<String>,
     gateway_vendor: &'static str,
     additional_properties: Vec<Value>,
     monetized_info: bool,
@@ -70,7 +69,6 @@ impl ShownApi {
             life_cycle_status: state(api).to_uppercase(),
             throttling_policies: offered_names(api).into_iter().map(str::to_owned).collect(),
             is_subscription_available: is_open(api) && needs_subscription(api),
-            monetization_label: None,
             gateway_vendor: "wso2",
             additional_properties: Vec::new(),
             monetized_info: false,
@@ -115,7 +113,6 @@ pub(super) fn details(api: &Object, policies: &[ShownPolicy], subscriptions: u64
         shown.extend(more);
         shown.remove("throttlingPolicies");
         shown.remove("monetizedInfo");
-        shown.remove("monetizationLabel");
     }
     shown
 }

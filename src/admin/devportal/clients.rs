@@ -6,6 +6,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::admin::caller::Caller;
+use crate::admin::nulls::without_nulls;
 use crate::admin::object::Object;
 use crate::admin::refused::{ApiFault, Refused};
 use crate::admin::state::Admin;
@@ -160,11 +161,11 @@ fn answered(failure: &RegistrationFailure, is_callers: bool) -> Refused {
 
 /// A token in WSO2's form.
 pub(super) fn shown_token(token: &ClientToken) -> Value {
-    json!({
+    without_nulls(json!({
         "accessToken": token.access_token.reveal(),
         "tokenScopes": token.scopes,
         "validityTime": token.expires_in,
-    })
+    }))
 }
 
 /// A text or a list of them in `extra`, as the forms of keys have them.

@@ -108,7 +108,7 @@ impl CreatedKey {
         })?;
         let Some(record) = committed.records.first() else { return Err(unknown_key()) };
         let shown = ShownKey::of(&Object::kept(record.clone()));
-        Ok(committed.respond(Json(shown)))
+        Ok(committed.respond_tagged(Json(shown)))
     }
 
     /// Deletes the client, then the key. A client that is gone already is no fault, so a call that

@@ -187,7 +187,7 @@ impl Creation {
         let mut shown = ShownKey::of(&Object::kept(record.unwrap_or_else(|| self.record(client))));
         shown.consumer_secret = client.secret.as_ref().map(|own| own.reveal().to_owned());
         shown.token = self.first_token(client).await;
-        committed.respond(Json(shown))
+        committed.respond_tagged(Json(shown))
     }
 
     /// Returns a token for a first call, if the key manager makes tokens. A key without one is as

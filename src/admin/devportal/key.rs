@@ -51,13 +51,15 @@ pub(in crate::admin) struct ShownKey {
     key_manager: String,
     consumer_key: String,
     /// Shown once, in the answer to the call that created it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::admin) consumer_secret: Option<String>,
     supported_grant_types: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     callback_url: Option<String>,
     key_state: &'static str,
     key_type: ShownKeyType,
     mode: Value,
-    group_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::admin) token: Option<Value>,
     additional_properties: Value,
 }
@@ -78,7 +80,6 @@ impl ShownKey {
             key_state: "APPROVED",
             key_type: ShownKeyType::of(record),
             mode: extra("mode").unwrap_or_else(|| json!("MAPPED")),
-            group_id: None,
             token: None,
             additional_properties: extra("additionalProperties").unwrap_or_else(|| json!({})),
         }

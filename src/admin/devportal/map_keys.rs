@@ -81,7 +81,7 @@ pub(super) async fn map_keys(
     shown.consumer_secret = body.consumer_secret;
     let no_token = json!({ "accessToken": "", "tokenScopes": [], "validityTime": 0 });
     shown.token = Some(facts.token.unwrap_or(no_token));
-    Ok(committed.respond((StatusCode::OK, Json(shown))))
+    Ok(committed.respond_tagged((StatusCode::OK, Json(shown))))
 }
 
 pub(super) fn unsupported(description: &str) -> Refused {

@@ -152,7 +152,7 @@ async fn change(
         admin.catalog.write(&caller, "update-keys", options, changes, Vec::new()).await?;
     let Some(record) = committed.records.first() else { return Err(unknown_key()) };
     let shown = ShownKey::of(&Object::kept(record.clone()));
-    Ok(committed.respond(Json(shown)))
+    Ok(committed.respond_tagged(Json(shown)))
 }
 
 impl KeyBody {

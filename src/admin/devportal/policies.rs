@@ -49,12 +49,11 @@ pub(in crate::admin) struct ShownPolicy {
     unit_time: u64,
     time_unit: String,
     rate_limit_count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     rate_limit_time_unit: Option<String>,
     quota_policy_type: &'static str,
     tier_plan: &'static str,
     stop_on_quota_reach: bool,
-    monetization_attributes: Option<Value>,
-    throttling_policy_permissions: Option<Value>,
     /// The roles that can choose it; not shown.
     #[serde(skip)]
     permissions: Option<Value>,
@@ -147,8 +146,6 @@ impl ShownPolicy {
             quota_policy_type: "REQUESTCOUNT",
             tier_plan: "FREE",
             stop_on_quota_reach: true,
-            monetization_attributes: None,
-            throttling_policy_permissions: None,
             permissions: None,
         }
     }
@@ -316,7 +313,7 @@ pub(super) fn offered_names(api: &Object) -> Vec<&str> {
 
 /// Describes a policy as a tier of an API.
 pub(super) fn tier(policy: &ShownPolicy) -> Value {
-    json!({ "tierName": policy.name, "tierPlan": policy.tier_plan, "monetizationAttributes": null })
+    json!({ "tierName": policy.name, "tierPlan": policy.tier_plan })
 }
 
 #[cfg(test)]

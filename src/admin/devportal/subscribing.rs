@@ -38,7 +38,7 @@ pub(super) async fn create(
     caller.needs(SUBSCRIBES)?;
     let body = body.read()?;
     let (committed, shown) = subscribe(&admin, &caller, options, &body).await?;
-    let mut response = committed.respond((StatusCode::CREATED, Json(shown)));
+    let mut response = committed.respond_tagged((StatusCode::CREATED, Json(shown)));
     if let Some(record) = committed.records.first()
         && let Ok(place) =
             HeaderValue::from_str(&format!("/api/am/devportal/v3/subscriptions/{}", record.id))

@@ -37,14 +37,16 @@ pub(super) struct SubscriptionBody {
 #[serde(rename_all = "camelCase")]
 pub(super) struct ShownSubscription {
     subscription_id: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
     application_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     api_id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     api_info: Option<ShownApi>,
     application_info: ApplicationInfo,
     throttling_policy: String,
     requested_throttling_policy: String,
     status: String,
-    redirection_params: Option<String>,
 }
 
 impl SubscriptionBody {
@@ -121,7 +123,6 @@ impl ShownSubscription {
             requested_throttling_policy: policy.clone(),
             throttling_policy: policy,
             status: status(record),
-            redirection_params: None,
         }
     }
 }
@@ -134,7 +135,6 @@ pub(super) fn additional_info(subscription: &Object, application: &Object, api: 
         "applicationName": application.record.name,
         "apiId": api.record.id,
         "isSolaceAPI": false,
-        "solaceOrganization": null,
         "solaceDeployedEnvironments": [],
     })
 }

@@ -234,7 +234,7 @@ pub(super) async fn update(
     let committed =
         admin.catalog.write(&caller, "change-policy", options, changes, Vec::new()).await?;
     let shown = shown(&admin, &committed, &own.application, Some(&api)).await?;
-    Ok(committed.respond(Json(shown)))
+    Ok(committed.respond_tagged(Json(shown)))
 }
 
 /// Ends a subscription. A blocked one stays: its end would let the application subscribe again.

@@ -283,7 +283,7 @@ impl DescribedOperation<'_> {
             ("Portcullis-Revision", self.changes()),
             ("Portcullis-Pending", self.changes()),
             ("Location", code == "201" && self.written.get("located") != Some(&json!(false))),
-            ("ETag", self.is("tagged") || self.is_matched()),
+            ("ETag", self.is("tagged") || self.is_matched() || code == "201"),
         ];
         let headers = names.into_iter().filter(|(_, has)| *has);
         let headers: Members = headers.map(|(name, _)| (name.to_owned(), header(name))).collect();

@@ -15,6 +15,7 @@ use crate::admin::body::json_part;
 use crate::admin::caller::Caller;
 use crate::admin::catalog::WriteOptions;
 use crate::admin::entity_tag::{IfMatch, IfNoneMatch};
+use crate::admin::nulls::without_nulls;
 use crate::admin::object::Object;
 use crate::admin::publisher::apis::creation;
 use crate::admin::publisher::body::ApiBody;
@@ -84,7 +85,7 @@ pub(super) async fn put(
     let changes = vec![Change::Update { record, expected }, kept];
     let committed =
         commit(&admin, &caller, "update-definition", options, changes, Vec::new()).await?;
-    Ok(committed.respond(Json(shown)))
+    Ok(committed.respond_tagged(Json(shown)))
 }
 
 pub(super) async fn import(
@@ -161,9 +162,9 @@ fn judged(found: Option<&ApiDefinition>, content: Option<&String>, faults: &[Str
             "operations": operations(own),
         })
     });
-    Json(json!({ "isValid": found.is_some(), "content": content, "info": info,
-                 "errors": api_faults(faults) }))
-    .into_response()
+    let answer = json!({ "isValid": found.is_some(), "content": content, "info": info,
+                         "errors": api_faults(faults) });
+    Json(without_nulls(answer)).into_response()
 }
 
 fn api_faults(faults: &[String]) -> Vec<ApiFault> {

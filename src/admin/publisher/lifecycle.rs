@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::admin::caller::Caller;
 use crate::admin::catalog::WriteOptions;
 use crate::admin::entity_tag::{IfMatch, IfNoneMatch};
+use crate::admin::nulls::without_nulls;
 use crate::admin::object::Object;
 use crate::admin::publisher::one_api::{changeable, commit, find};
 use crate::admin::publisher::revision::{deployed_with, marks, revisions};
@@ -93,7 +94,7 @@ pub(super) async fn change(
     let committed =
         commit(&admin, &caller, "change-lifecycle", options, changes, Vec::new()).await?;
     let body = json!({ "workflowStatus": "APPROVED", "lifecycleState": shown(next) });
-    Ok(committed.respond(Json(body)))
+    Ok(committed.respond_tagged(Json(body)))
 }
 
 fn next(state: PublicationState, action: &str) -> Result<PublicationState, Refused> {
@@ -204,12 +205,12 @@ fn item(entry: &AuditEntry) -> Option<Value> {
         let state = value.as_ref().and_then(Value::as_str).and_then(PublicationState::named);
         state.map(PublicationState::title)
     };
-    Some(json!({
+    Some(without_nulls(json!({
         "previousState": word(&change.before),
         "postState": word(&change.after),
         "user": entry.author,
         "updatedTime": rfc3339(entry.at),
-    }))
+    })))
 }
 
 /// Returns no task, because none is ever pending.

@@ -10,7 +10,6 @@ use crate::admin::caller::Caller;
 use crate::admin::catalog::{Committed, WriteOptions, WriteRefused};
 use crate::admin::devportal::apis::unknown_api;
 use crate::admin::devportal::unused_scopes::FormerScopes;
-use crate::admin::entity_tag::tag;
 use crate::admin::object::Object;
 use crate::admin::object_id::object_id;
 use crate::admin::publisher::read::{taken_context, taken_name};
@@ -88,9 +87,5 @@ pub(super) fn answer(committed: &Committed, status: StatusCode) -> Result<Respon
         return Err(Refused::plain(StatusCode::INTERNAL_SERVER_ERROR, "nothing was kept"));
     };
     let api = Object::kept(record);
-    let mut response = committed.respond((status, Json(shown::api(&api))));
-    if let Some(tag) = tag(&api, "") {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    Ok(response)
+    Ok(committed.respond_tagged((status, Json(shown::api(&api)))))
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use crate::admin::nulls::without_nulls;
 use crate::admin::object::Object;
 use crate::admin::publisher::body::ScopeBody;
 use crate::admin::publisher::fields::bounded;
@@ -112,7 +113,7 @@ pub(super) fn usage(scope: &Object, apis: &[Object]) -> Value {
             })
         })
         .collect();
-    json!({ "id": scope.record.id, "name": name, "usedApiList": used })
+    without_nulls(json!({ "id": scope.record.id, "name": name, "usedApiList": used }))
 }
 
 /// Tells whether operations of an API require a scope, or it is one of its shared ones.

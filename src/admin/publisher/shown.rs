@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::admin::nulls::without_nulls;
 use crate::admin::object::Object;
 use crate::admin::publisher::operations::{operations_shown, scopes_shown};
 use crate::admin::publisher::read::policies_shown;
@@ -13,7 +14,7 @@ use crate::store::Record;
 pub(super) fn info(object: &Object) -> Value {
     let record = &object.record;
     let text = |key: &str| record.text(key).unwrap_or_default();
-    json!({
+    without_nulls(json!({
         "id": record.id,
         "name": text("name"),
         "displayName": kept_text(record, "displayName").unwrap_or(text("name")),
@@ -23,7 +24,6 @@ pub(super) fn info(object: &Object) -> Value {
         "provider": provider(record),
         "type": "HTTP",
         "subtype": "DEFAULT",
-        "audience": null,
         "audiences": declared_list(record, "audiences"),
         "lifeCycleStatus": PublicationState::of(record).word(),
         "workflowStatus": "APPROVED",
@@ -37,7 +37,7 @@ pub(super) fn info(object: &Object) -> Value {
         "monetizedInfo": false,
         "egress": false,
         "initiatedFromGateway": false,
-    })
+    }))
 }
 
 /// A whole API.
@@ -80,7 +80,7 @@ pub(super) fn api(object: &Object) -> Value {
     if let Value::Object(own) = own {
         shown.extend(own);
     }
-    Value::Object(shown)
+    without_nulls(Value::Object(shown))
 }
 
 pub(super) fn provider(record: &Record) -> &str {

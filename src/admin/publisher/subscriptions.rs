@@ -14,7 +14,7 @@ use crate::admin::catalog::WriteOptions;
 use crate::admin::devportal::holding::SubscribedApplications;
 use crate::admin::devportal::policies::offered;
 use crate::admin::devportal::subscription::{policy, status};
-use crate::admin::entity_tag::{IfMatch, tag};
+use crate::admin::entity_tag::IfMatch;
 use crate::admin::object::Object;
 use crate::admin::object_id::object_id;
 use crate::admin::paging::PageQuery;
@@ -24,7 +24,7 @@ use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
 use crate::store::{Change, Kind, Query, Record};
 
-const SEE: &[&str] = &["api_view", "subscription_view", "subscription_manage"];
+const SEE: &[&str] = &["api_view", "mcp_server_view", "subscription_view", "subscription_manage"];
 const BLOCK: &[&str] = &["subscription_block", "subscription_manage"];
 
 #[derive(Debug, Default, Deserialize)]
@@ -79,7 +79,7 @@ fn shown(subscription: &Record, (application, count): (&Object, u64)) -> Value {
         "applicationInfo": {
             "applicationId": own.id,
             "name": own.name,
-            "subscriber": own.owner,
+            "subscriber": own.owner.as_deref().unwrap_or_default(),
             "description": own.extra.get("description").and_then(Value::as_str).unwrap_or_default(),
             "subscriptionCount": count,
         },
@@ -166,11 +166,7 @@ async fn change(
     let holders = SubscribedApplications::of(&admin.catalog, &changed).await?;
     let [changed] = &changed;
     let body = holders.of_one(changed).map(|holder| shown(&changed.record, holder));
-    let mut response = committed.respond((StatusCode::OK, Json(body)));
-    if let Some(tag) = tag(changed, "") {
-        response.headers_mut().insert(http::header::ETAG, tag);
-    }
-    Ok(response)
+    Ok(committed.respond_tagged((StatusCode::OK, Json(body))))
 }
 
 /// Only the name of a person is kept.
@@ -183,7 +179,8 @@ pub(super) async fn subscriber(
     let subscription = found(&admin, Some(&id)).await?;
     let Some(parent) = subscription.record.parent else { return Err(unknown()) };
     let application = admin.catalog.get(Kind::Application, parent).await?.ok_or_else(unknown)?;
-    Ok(Json(json!({ "name": application.record.owner, "claims": [] })).into_response())
+    let name = application.record.owner.as_deref().unwrap_or_default();
+    Ok(Json(json!({ "name": name, "claims": [] })).into_response())
 }
 
 pub(super) async fn usage(caller: Caller) -> Result<Response, Refused> {

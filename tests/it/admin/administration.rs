@@ -322,6 +322,17 @@ async fn a_policy_of_the_store_limits_and_an_attached_one_stays() {
 }
 
 #[tokio::test]
+async fn the_name_of_a_built_in_policy_is_taken() {
+    let bank = bank().await;
+    let path = format!("{POLICIES}/subscription");
+    let built_in = done(&bank, "GET", &path, None).await;
+    let gold = built_in["list"].as_array().unwrap();
+    let gold = gold.iter().find(|own| own["policyName"] == "Gold").unwrap();
+    let again = json!({ "policyName": "Gold", "defaultLimit": gold["defaultLimit"] });
+    assert_eq!(refused(&bank, "POST", &path, Some(&again)).await.0, 409);
+}
+
+#[tokio::test]
 async fn a_denied_application_is_refused_until_it_is_switched_off() {
     let bank = bank().await;
     let token = bank.token();

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::admin::administration::key_managers::connectors::MASK;
+use crate::admin::nulls::without_nulls;
 
 /// A key manager as callers send it and as it is shown. A field that is `null` is not there.
 #[derive(Clone, Default, PartialEq, Deserialize, Serialize)]
@@ -165,21 +166,7 @@ impl KeyManagerBody {
 
     /// Returns the body as it is sent: without fields that are not there.
     pub(super) fn shown(&self) -> Value {
-        let mut value = serde_json::to_value(self).unwrap_or_default();
-        without_nulls(&mut value);
-        value
-    }
-}
-
-/// Removes members that are `null`.
-pub(super) fn without_nulls(value: &mut Value) {
-    match value {
-        Value::Object(members) => {
-            members.retain(|_, member| !member.is_null());
-            members.values_mut().for_each(without_nulls);
-        }
-        Value::Array(elements) => elements.iter_mut().for_each(without_nulls),
-        _ => {}
+        without_nulls(serde_json::to_value(self).unwrap_or_default())
     }
 }
 

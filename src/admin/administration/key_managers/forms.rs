@@ -39,16 +39,17 @@ fn form(connector: &Connector) -> Value {
 
 fn field(field: &ConnectorField) -> Value {
     let kind = match field.form {
-        FieldForm::Text | FieldForm::Secret => "input",
+        FieldForm::Text | FieldForm::Secret | FieldForm::Choice(_) => "input",
         FieldForm::Flag => "checkbox",
-        FieldForm::Choice(_) => "select",
     };
-    let mut shown = line(field.name, field.label, field.about, kind);
+    let about = match field.form {
+        // WSO2's definition has objects as `values`, and its portal shows texts
+        FieldForm::Choice(choices) => format!("{}: {}", field.about, choices.join(" or ")),
+        _ => field.about.to_owned(),
+    };
+    let mut shown = line(field.name, field.label, &about, kind);
     if let Value::Object(members) = &mut shown {
         members.insert("mask".to_owned(), json!(field.form == FieldForm::Secret));
-        if let FieldForm::Choice(choices) = field.form {
-            members.insert("values".to_owned(), json!(choices));
-        }
     }
     shown
 }
@@ -62,7 +63,6 @@ fn line(name: &str, label: &str, about: &str, kind: &str) -> Value {
         "mask": false,
         "multiple": false,
         "tooltip": about,
-        "default": "",
         "values": [],
         "updateDisabled": false,
     })

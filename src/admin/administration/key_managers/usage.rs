@@ -9,10 +9,10 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::admin::administration::key_managers::body::without_nulls;
 use crate::admin::administration::key_managers::{ADMINISTER, Realm, find};
 use crate::admin::caller::Caller;
 use crate::admin::catalog::Catalog;
+use crate::admin::nulls::without_nulls;
 use crate::admin::object::Object;
 use crate::admin::paging::PageQuery;
 use crate::admin::query::Parameters;
@@ -82,7 +82,7 @@ fn names(api: &Object, key_manager: &str) -> bool {
 
 fn api(object: &Object, key_manager: &str) -> Value {
     let record = &object.record;
-    let mut shown = json!({
+    without_nulls(json!({
         "id": record.id,
         "type": "API",
         "name": record.text("name").unwrap_or_default(),
@@ -92,9 +92,7 @@ fn api(object: &Object, key_manager: &str) -> Value {
         "description": record.text("description"),
         "advertiseOnly": false,
         "keyManagerEntry": key_manager,
-    });
-    without_nulls(&mut shown);
-    shown
+    }))
 }
 
 fn application(object: &Object) -> Value {

@@ -163,7 +163,7 @@ pub(super) fn as_sent(
     let body: PolicyBody = serde_json::from_value(extra.get("sent")?.clone()).ok()?;
     let read = figures_of(level, &body).ok()?;
     let own = ["requests", "bandwidth", "events", "events_header", "per", "burst", "conditions"];
-    let same = own.iter().chain(&["key"]).all(|key| read.get(*key) == declared.get(*key));
+    let same = own.iter().chain(&["key", "users"]).all(|key| read.get(*key) == declared.get(*key));
     same.then_some(body)
 }
 
@@ -177,7 +177,7 @@ fn subscription_extras(body: &PolicyBody, extra: &mut Map<String, Value>) -> Res
         Value::Object(members) => members.values().all(|own| match own {
             Value::Null => true,
             Value::Object(inner) => inner.is_empty(),
-            Value::String(text) => text.is_empty() || text == "FIXEDRATE",
+            Value::String(text) => text.is_empty() || text.eq_ignore_ascii_case("FIXEDRATE"),
             _ => false,
         }),
         _ => false,

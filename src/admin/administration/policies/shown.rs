@@ -7,6 +7,7 @@ use uuid::Uuid;
 use crate::admin::administration::policies::body::PolicyBody;
 use crate::admin::administration::policies::read::{as_sent, class};
 use crate::admin::administration::policies::{conditions, custom, figures};
+use crate::admin::nulls::without_nulls;
 use crate::admin::object::Object;
 use crate::model::identity::{ObjectId, ObjectKind};
 use crate::model::policy::{Policy, PolicyLevel, QuotaUnit, Window, built_in};
@@ -42,11 +43,7 @@ pub(super) fn policy(object: &Object) -> Value {
         body.custom_attributes = Some(part(extra, "customAttributes").unwrap_or_default());
         body.permissions = part(extra, "permissions");
     }
-    let mut shown = json!(body);
-    if let Value::Object(members) = &mut shown {
-        members.retain(|_, member| !member.is_null());
-    }
-    shown
+    without_nulls(json!(body))
 }
 
 fn part<T: for<'de> Deserialize<'de>>(extra: &Map<String, Value>, key: &str) -> Option<T> {

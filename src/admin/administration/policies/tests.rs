@@ -107,7 +107,7 @@ fn a_subscription_policy_goes_on_unless_it_says_stop() {
     body["billingPlan"] = json!("FREE");
     body["customAttributes"] = json!([{ "name": "team", "value": "a" }]);
     body["permissions"] = json!({ "permissionType": "ALLOW", "roles": ["Internal/everyone"] });
-    body["monetization"] = json!({ "monetizationPlan": "FIXEDRATE", "properties": {} });
+    body["monetization"] = json!({ "monetizationPlan": "FixedRate", "properties": {} });
     let own = read(Subscription, body.clone()).unwrap();
     assert_eq!(own.declared["stop_on_quota_reach"], true);
     assert_eq!(own.declared["burst"], json!({ "requests": 2, "per": "1s" }));

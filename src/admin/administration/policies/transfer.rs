@@ -118,10 +118,12 @@ pub(super) async fn import(
     let (level, body) = policy_of(&file(form).await?)?;
     let draft = draft(level, &body)?;
     let known = named(&admin.catalog, level, &draft.name).await?;
-    let committed = match known.filter(|known| !is_built_in(known)) {
+    let committed = match known {
         Some(_) if !overwrite => return Err(taken(&draft.name)),
-        Some(known) => replace(&admin, &caller, options, known, &expected, draft).await?,
-        None => keep(&admin, &caller, options, level, draft).await?,
+        Some(known) if !is_built_in(&known) => {
+            replace(&admin, &caller, options, known, &expected, draft).await?
+        }
+        _ => keep(&admin, &caller, options, level, draft).await?,
     };
     Ok(answer(&committed, StatusCode::OK))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Portal, text};
+use super::{PORTAL, Portal, text};
 
 fn wanted(application: &str, api: &str, policy: &str) -> Value {
     json!({ "applicationId": application, "apiId": api, "throttlingPolicy": policy })
@@ -60,8 +60,15 @@ async fn a_policy_changes_and_a_subscription_ends() {
     assert_eq!(read.body["subscriptionId"], made.body["subscriptionId"]);
     let mut change = read.body.clone();
     change["requestedThrottlingPolicy"] = json!("Silver");
-    let changed = portal.put("ann", &path, &change).await;
+    // the tags of answers to changes are those of the next change
+    let tagged = async |tag: &str| {
+        let full = format!("{PORTAL}{path}");
+        portal.send("ann", "PUT", &full, &[("if-match", tag)], Some(&change)).await
+    };
+    let changed = tagged(made.tag()).await;
     assert_eq!((changed.status, &changed.body["throttlingPolicy"]), (200, &json!("Silver")));
+    assert_eq!(tagged(made.tag()).await.status, 412);
+    assert_eq!(tagged(changed.tag()).await.status, 200);
     change["requestedThrottlingPolicy"] = json!("10PerMin");
     assert_eq!(portal.put("ann", &path, &change).await.code(), (403, 902_002));
     change["requestedThrottlingPolicy"] = json!("Silver");
