@@ -1,4 +1,4 @@
-//! Members without a value. WSO2's definitions know no `null`, so an answer leaves such members out.
+//! Members without a value: WSO2's definitions know no `null`, so an answer leaves them out.
 
 use serde_json::Value;
 
