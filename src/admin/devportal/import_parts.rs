@@ -71,8 +71,9 @@ pub(super) async fn keys(parts: &ArchiveParts<'_>) -> Result<Vec<Change>, Refuse
                 format!("consumer key \"{consumer_key}\" belongs to another application");
             return Err(Refused::new(StatusCode::CONFLICT, 901_409, message, description));
         }
-        let mode = if text("mode") == "CREATED" { "CREATED" } else { "MAPPED" };
-        let own = record(parts.application, &key_manager.record.name, key_type, consumer_key, mode);
+        // an archive can name any client: the gateway changes and deletes only those that it made
+        let target = &key_manager.record.name;
+        let own = record(parts.application, target, key_type, consumer_key, "MAPPED");
         changes.push(Change::Create(own));
     }
     Ok(changes)

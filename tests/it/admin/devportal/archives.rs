@@ -81,7 +81,7 @@ async fn what_cannot_be_had_is_told_and_a_taken_client_refuses_the_whole() {
                 "name": "from elsewhere", "throttlingPolicy": "Unlimited", "owner": "ann",
                 "hashEnabled": false,
                 "keys": [{ "keyType": "PRODUCTION", "keyManager": "bank-is",
-                           "consumerKey": client, "consumerSecret": "cw==", "mode": "MAPPED" }],
+                           "consumerKey": client, "consumerSecret": "cw==", "mode": "CREATED" }],
             },
             "subscribedAPIs": [
                 { "apiId": { "apiName": "accounts", "version": "1.0.0", "providerName": "admin" },
@@ -100,6 +100,9 @@ async fn what_cannot_be_had_is_told_and_a_taken_client_refuses_the_whole() {
     let own = portal.get("eve", "/applications?consumerKey=free").await;
     assert_eq!(text(&own.body["list"][0]["name"]), "from elsewhere");
     assert_eq!(own.body["list"][0]["subscriptionCount"], 1);
+    let id = text(&own.body["list"][0]["applicationId"]);
+    let keys = portal.get("eve", &format!("/applications/{id}/oauth-keys")).await;
+    assert_eq!(keys.body["list"][0]["mode"], "MAPPED", "the gateway did not make it");
     for odd in [b"".to_vec(), b"PK\x03\x04".to_vec(), archive(&json!({ "data": {} }))] {
         assert_eq!(import(&portal, "", &odd).await.0, 400);
     }
