@@ -17,6 +17,14 @@ use crate::support::origin::Origin;
 use crate::support::script::Script;
 use crate::support::within;
 
+/// Each protocol of a client, with and without a body.
+const EACH: [(Protocol, &str); 4] = [
+    (Protocol::Http1, ""),
+    (Protocol::Http1, "body"),
+    (Protocol::Http2, ""),
+    (Protocol::Http2, "body"),
+];
+
 const INTERIM: &str = "HTTP/1.1 102 Processing\r\n\r\n";
 
 fn slow(backend: SocketAddr) -> Api {
@@ -44,12 +52,7 @@ async fn some_are_passed_over_and_more_are_a_fault() {
             INTERIM.repeat(count)
         ))
     };
-    for (protocol, body) in [
-        (Protocol::Http1, ""),
-        (Protocol::Http1, "x"),
-        (Protocol::Http2, ""),
-        (Protocol::Http2, "x"),
-    ] {
+    for (protocol, body) in EACH {
         origin.always(answer(20));
         let before = origin.connections();
         for _ in 0..4 {
@@ -96,12 +99,7 @@ async fn a_flood_ends_at_once_and_its_connection_with_it() {
         }
     });
     let bank = Bank::beside(slow(address)).await;
-    for (protocol, body) in [
-        (Protocol::Http1, ""),
-        (Protocol::Http1, "body"),
-        (Protocol::Http2, ""),
-        (Protocol::Http2, "body"),
-    ] {
+    for (protocol, body) in EACH {
         assert_eq!(ask(&bank, protocol, body).await.status(), 502, "{protocol:?} {body:?}");
         within("the connection closes", ends.recv()).await.unwrap();
     }

@@ -241,12 +241,6 @@ async fn traffic(port: u16, token: String) {
     }
 }
 
-async fn scraped(port: u16) -> String {
-    let request = Request::get(format!("http://127.0.0.1:{port}/metrics"));
-    let answer = Client::plain(Protocol::Http1).send(request.body(Bytes::new()).unwrap()).await;
-    String::from_utf8(answer.expect("a scrape").body().to_vec()).expect("text")
-}
-
 #[tokio::test]
 async fn every_query_of_the_dashboards_and_alerts_has_data() {
     let (origin, redis, collector) = (Origin::start(), Redis::start(), Collector::start().await);
@@ -261,7 +255,7 @@ async fn every_query_of_the_dashboards_and_alerts_has_data() {
     let prometheus = Prometheus::start(program.management);
 
     let (queries, names) = asked();
-    let text = scraped(program.management).await;
+    let text = program.metrics().await;
     assert_success(&promtool(&["check", "metrics"], program.path(), &text));
     let started = Instant::now();
     let mut open: Vec<String> = queries.into_iter().chain(names).collect();

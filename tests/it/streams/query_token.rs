@@ -6,7 +6,7 @@ use http::Request;
 use serde_json::{Value, json};
 
 use crate::support::bank::Bank;
-use crate::support::client::RawConnection;
+use crate::support::client::{RawAnswer, RawConnection};
 use crate::support::config::{Config, api};
 use crate::support::origin::Origin;
 use crate::support::peers::Peers;
@@ -33,12 +33,16 @@ async fn open(backend: &str) -> Bank {
 
 /// The status of a handshake; with a `key`, of one as browsers send it.
 async fn handshake(bank: &Bank, target: &str, more: &str) -> u16 {
+    answer(bank, target, more).await.status
+}
+
+async fn answer(bank: &Bank, target: &str, more: &str) -> RawAnswer {
     let mut connection = RawConnection::open(bank.gateway.address()).await.unwrap();
     let head = format!(
         "GET {target} HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n{more}\r\n"
     );
     connection.send(head).await.unwrap();
-    connection.answer().await.unwrap().expect("an answer").status
+    connection.answer().await.unwrap().expect("an answer")
 }
 
 const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -119,11 +123,6 @@ async fn other_requests_do_not_bring_it() {
     }
     assert!(origin.received().is_empty());
     // an answer that switches nothing is at an address with a token in it
-    let mut connection = RawConnection::open(bank.gateway.address()).await.unwrap();
-    let head = format!(
-        "GET /chat/1/x?access_token={token} HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n{KEY}\r\n"
-    );
-    connection.send(head).await.unwrap();
-    let answer = connection.answer().await.unwrap().unwrap();
+    let answer = answer(&bank, &format!("/chat/1/x?access_token={token}"), KEY).await;
     assert_eq!((answer.status, answer.header("cache-control")), (200, Some("private")));
 }

@@ -65,36 +65,33 @@ impl Stage {
     /// An event stream that its backend never ends.
     async fn stream(&self, token: &str) -> Stream {
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n";
-        self.backend.once(Script::bytes(head).then_hang());
-        let mut stream = TcpStream::connect(self.gateway.address()).await.unwrap();
-        let request =
-            format!("GET /any/1/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut read = Vec::new();
-        while !String::from_utf8_lossy(&read).contains("first") {
-            let count = within("the first event", stream.read_buf(&mut read)).await.unwrap();
-            assert!(count > 0, "{}", String::from_utf8_lossy(&read));
-        }
-        Stream(stream)
+        self.opened(token, "", head, "first").await.0
     }
 
     /// A WebSocket, as far as the handshake: the backend says nothing more.
     async fn websocket(&self, token: &str) -> Stream {
         let head = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+        let more = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        let (stream, read) = self.opened(token, more, head, "\r\n\r\n").await;
+        assert!(read.starts_with("HTTP/1.1 101"), "{read}");
+        stream
+    }
+
+    /// A request with these further fields, read until the backend's answer has come so far.
+    async fn opened(&self, token: &str, more: &str, head: &str, last: &str) -> (Stream, String) {
         self.backend.once(Script::bytes(head).then_hang());
         let mut stream = TcpStream::connect(self.gateway.address()).await.unwrap();
         let request = format!(
-            "GET /any/1/x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nAuthorization: Bearer {token}\r\n\r\n"
+            "GET /any/1/x HTTP/1.1\r\nHost: x\r\n{more}Authorization: Bearer {token}\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut read = Vec::new();
-        while !String::from_utf8_lossy(&read).contains("\r\n\r\n") {
-            let count = within("the handshake", stream.read_buf(&mut read)).await.unwrap();
+        while !String::from_utf8_lossy(&read).contains(last) {
+            let count = within("the answer", stream.read_buf(&mut read)).await.unwrap();
             assert!(count > 0, "{}", String::from_utf8_lossy(&read));
         }
-        assert!(read.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&read));
-        Stream(stream)
+        (Stream(stream), String::from_utf8_lossy(&read).into_owned())
     }
 
     /// What the log says of how streams ended.

@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::bank::Bank;
-use crate::support::client::RawConnection;
+use crate::support::client::{RawAnswer, RawConnection};
 use crate::support::config::{Api, Config, api, application};
 use crate::support::peers::Peers;
 use crate::support::script::Script;
@@ -27,12 +27,10 @@ fn url(bank: &Bank) -> String {
     format!("ws://{}/chat/1.0.0/room?x=1", bank.gateway.address())
 }
 
-#[tokio::test]
-async fn messages_pass_both_ways_until_a_side_closes() {
-    let peers = Peers::start();
-    let bank = open(&peers).await;
+/// A client that says three things, one of them long, and hears them again.
+async fn talk_both_ways(peers: &Peers, bank: &Bank) {
     let long = "y".repeat(200_000);
-    let talk = json!({ "url": url(&bank), "token": bank.token(), "messages": ["one", long, "three"], "protocols": ["chat.v1"] });
+    let talk = json!({ "url": url(bank), "token": bank.token(), "messages": ["one", long, "three"], "protocols": ["chat.v1"] });
     let told = peers.call("websocket_talk", talk).await;
     assert_eq!(
         (&told["opened"], &told["code"], &told["received"]),
@@ -40,6 +38,58 @@ async fn messages_pass_both_ways_until_a_side_closes() {
         "{told}"
     );
     assert_eq!((&told["echoes"][0], &told["protocol"]), (&json!("one"), &json!("chat.v1")));
+}
+
+/// A client whose token expires in two seconds is told so; returns what it saw.
+async fn is_ended_by_its_token(peers: &Peers, bank: &Bank, messages: Value) -> Value {
+    let token = bank.token_with(&soon(2));
+    let talk = json!({ "url": url(bank), "token": token, "messages": messages, "until": "close" });
+    let told = peers.call("websocket_talk", talk).await;
+    assert_eq!(
+        (&told["code"], &told["reason"]),
+        (&json!(1008), &json!("the token expired")),
+        "{told}"
+    );
+    told
+}
+
+/// A WebSocket over HTTP/2, with its first message.
+async fn talk_over_http2(peers: &Peers, bank: &Bank, token: Option<String>, text: &str) -> Value {
+    let origin = format!("http://{}", bank.gateway.address());
+    let ask = json!({ "origin": origin, "path": "/chat/1.0.0/room", "token": token, "text": text });
+    peers.call("websocket_over_http2", ask).await
+}
+
+const ACCOUNT: &str = "/accounts/1.0.0/accounts/1";
+
+/// A request to switch protocols.
+fn switch(path: &str, token: Option<&str>, connection: &str, protocol: &str) -> String {
+    let bearer = token.map(|token| format!("Authorization: Bearer {token}\r\n"));
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: x\r\n{}Connection: {connection}\r\nUpgrade: {protocol}\r\n\r\n",
+        bearer.unwrap_or_default()
+    )
+}
+
+/// A backend's answer to it.
+fn switched(protocol: &str, behind: &str) -> Script {
+    Script::bytes(format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n\r\n{behind}"
+    ))
+}
+
+/// The answer to these bytes on a new connection.
+async fn answer(bank: &Bank, bytes: String) -> RawAnswer {
+    let mut connection = RawConnection::open(bank.gateway.address()).await.unwrap();
+    connection.send(bytes).await.unwrap();
+    connection.answer().await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn messages_pass_both_ways_until_a_side_closes() {
+    let peers = Peers::start();
+    let bank = open(&peers).await;
+    talk_both_ways(&peers, &bank).await;
     let handshake = &peers.saw("websocket").await[0];
     assert_eq!(handshake["url"], "/base/room?x=1");
     assert_eq!(handshake["headers"]["authorization"], Value::Null, "the token ends here");
@@ -77,18 +127,14 @@ async fn a_handshake_without_a_good_token_is_refused_in_http() {
 async fn it_opens_over_http2_too() {
     let peers = Peers::start();
     let bank = open(&peers).await;
-    let ask = |token: Option<String>| {
-        let origin = format!("http://{}", bank.gateway.address());
-        json!({ "origin": origin, "path": "/chat/1.0.0/room", "token": token, "text": "over two" })
-    };
-    let told = peers.call("websocket_over_http2", ask(Some(bank.token()))).await;
+    let told = talk_over_http2(&peers, &bank, Some(bank.token()), "over two").await;
     assert_eq!(
         (&told["enabled"], &told["status"], &told["echo"]),
         (&json!(true), &json!(200), &json!("over two")),
         "{told}"
     );
     assert_eq!(told["accept"], Value::Null, "there is no key to accept");
-    let told = peers.call("websocket_over_http2", ask(None)).await;
+    let told = talk_over_http2(&peers, &bank, None, "over two").await;
     assert_eq!(told["status"], 401, "{told}");
 }
 
@@ -103,15 +149,7 @@ async fn open_over_http2(peers: &Peers, extended: bool) -> Bank {
 async fn a_backend_of_http2_is_asked_by_extended_connect() {
     let peers = Peers::start();
     let bank = open_over_http2(&peers, true).await;
-    let long = "y".repeat(200_000);
-    let talk = json!({ "url": url(&bank), "token": bank.token(), "messages": ["one", long, "three"], "protocols": ["chat.v1"] });
-    let told = peers.call("websocket_talk", talk).await;
-    assert_eq!(
-        (&told["opened"], &told["code"], &told["received"]),
-        (&json!(true), &json!(1000), &json!(3)),
-        "{told}"
-    );
-    assert_eq!((&told["echoes"][0], &told["protocol"]), (&json!("one"), &json!("chat.v1")));
+    talk_both_ways(&peers, &bank).await;
     let asked = &peers.saw("stream").await[0]["headers"];
     assert_eq!((&asked[":method"], &asked[":protocol"]), (&json!("CONNECT"), &json!("websocket")));
     assert_eq!((&asked[":path"], &asked[":scheme"]), (&json!("/base/room?x=1"), &json!("http")));
@@ -121,19 +159,10 @@ async fn a_backend_of_http2_is_asked_by_extended_connect() {
     );
     assert_eq!((&asked["authorization"], &asked["upgrade"]), (&Value::Null, &Value::Null));
 
-    let origin = format!("http://{}", bank.gateway.address());
-    let ask = json!({ "origin": origin, "path": "/chat/1.0.0/room", "token": bank.token(), "text": "two and two" });
-    let told = peers.call("websocket_over_http2", ask).await;
+    let told = talk_over_http2(&peers, &bank, Some(bank.token()), "two and two").await;
     assert_eq!((&told["status"], &told["echo"]), (&json!(200), &json!("two and two")), "{told}");
 
-    let token = bank.token_with(&soon(2));
-    let talk = json!({ "url": url(&bank), "token": token, "messages": ["tick"], "until": "close" });
-    let told = peers.call("websocket_talk", talk).await;
-    assert_eq!(
-        (&told["code"], &told["reason"]),
-        (&json!(1008), &json!("the token expired")),
-        "{told}"
-    );
+    is_ended_by_its_token(&peers, &bank, json!(["tick"])).await;
     let lines = bank.gateway.log(3).await;
     let ended = |status: u16, ending: &str| {
         lines.iter().any(|line| {
@@ -154,17 +183,8 @@ async fn a_backend_of_http2_may_refuse_or_not_know_extended_connect() {
     let told =
         peers.call("websocket_talk", json!({ "url": forbidden, "token": bank.token() })).await;
     assert_eq!((&told["status"], &told["body"]), (&json!(403), &json!("not here")), "{told}");
-    let mut connection = RawConnection::open(bank.gateway.address()).await.unwrap();
-    let other = format!(
-        "GET /chat/1.0.0/room HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nConnection: upgrade\r\nUpgrade: bank/1\r\n\r\n",
-        bank.token()
-    );
-    connection.send(other).await.unwrap();
-    assert_eq!(
-        connection.answer().await.unwrap().unwrap().status,
-        502,
-        "only WebSocket is defined over HTTP/2"
-    );
+    let other = switch("/chat/1.0.0/room", Some(&bank.token()), "upgrade", "bank/1");
+    assert_eq!(answer(&bank, other).await.status, 502, "only WebSocket is defined over HTTP/2");
 
     let bank = open_over_http2(&peers, false).await;
     let told =
@@ -179,15 +199,7 @@ async fn it_ends_when_its_token_does() {
     let peers = Peers::start();
     let bank = open(&peers).await;
     for messages in [json!([]), json!(["tick"])] {
-        let token = bank.token_with(&soon(2));
-        let talk =
-            json!({ "url": url(&bank), "token": token, "messages": messages, "until": "close" });
-        let told = peers.call("websocket_talk", talk).await;
-        assert_eq!(
-            (&told["code"], &told["reason"]),
-            (&json!(1008), &json!("the token expired")),
-            "{told}"
-        );
+        let told = is_ended_by_its_token(&peers, &bank, messages).await;
         let lasted = told["milliseconds"].as_u64().unwrap();
         assert!((500..6000).contains(&lasted), "{lasted}");
     }
@@ -241,21 +253,15 @@ async fn it_ends_when_the_subscription_is_blocked_and_lives_through_other_reload
 async fn any_protocol_may_be_switched_to_but_http_itself() {
     let bank = Bank::open().await;
     let token = bank.token();
-    let ask = |protocol: &str| {
-        format!(
-            "GET /accounts/1.0.0/accounts/1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: keep-alive, Upgrade\r\n\
-             Upgrade: {protocol}\r\n\r\n"
-        )
-    };
-    bank.production
-        .once(Script::bytes("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: bank/1\r\n\r\nhello from behind"));
+    let ask = |protocol: &str| switch(ACCOUNT, Some(&token), "keep-alive, Upgrade", protocol);
+    bank.production.once(switched("bank/1", "hello from behind"));
     let mut stream = TcpStream::connect(bank.gateway.address()).await.unwrap();
     stream.write_all(ask("bank/1").as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"hello from behind") {
-        assert!(within("the switch", stream.read_buf(&mut answer)).await.unwrap() > 0);
+    let mut read = Vec::new();
+    while !read.ends_with(b"hello from behind") {
+        assert!(within("the switch", stream.read_buf(&mut read)).await.unwrap() > 0);
     }
-    let text = String::from_utf8_lossy(&answer).to_lowercase();
+    let text = String::from_utf8_lossy(&read).to_lowercase();
     assert!(
         text.starts_with("http/1.1 101")
             && text.ends_with("hello from behind")
@@ -270,9 +276,7 @@ async fn any_protocol_may_be_switched_to_but_http_itself() {
     );
 
     for protocol in ["h2c", "HTTP/2.0", "TLS/1.0", "websocket, h2c"] {
-        let mut connection = RawConnection::open(bank.gateway.address()).await.unwrap();
-        connection.send(ask(protocol)).await.unwrap();
-        assert_eq!(connection.answer().await.unwrap().unwrap().status, 200, "{protocol}");
+        assert_eq!(answer(&bank, ask(protocol)).await.status, 200, "{protocol}");
     }
     let seen = bank.production.wait_for(5).await;
     assert!(
@@ -285,35 +289,20 @@ async fn any_protocol_may_be_switched_to_but_http_itself() {
 #[tokio::test]
 async fn a_switch_that_was_not_asked_for_is_a_fault() {
     let bank = Bank::open().await;
-    let switching =
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\nbytes";
-    bank.production.always(Script::bytes(switching));
-    let (status, body) = bank.code("/accounts/1.0.0/accounts/1", Some(&bank.token())).await;
+    bank.production.always(switched("other", "bytes"));
+    let (status, body) = bank.code(ACCOUNT, Some(&bank.token())).await;
     assert_eq!((status, &body["code"]), (502, &json!("101506")));
-    let mut connection = RawConnection::open(bank.gateway.address()).await.unwrap();
-    let asked = format!(
-        "GET /accounts/1.0.0/accounts/1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nConnection: upgrade\r\nUpgrade: mine\r\n\r\n",
-        bank.token()
-    );
-    connection.send(asked).await.unwrap();
-    assert_eq!(
-        connection.answer().await.unwrap().unwrap().status,
-        502,
-        "another protocol than was asked for"
-    );
+    let asked = switch(ACCOUNT, Some(&bank.token()), "upgrade", "mine");
+    assert_eq!(answer(&bank, asked).await.status, 502, "another protocol than was asked for");
     assert_eq!(bank.gateway.log(2).await[1]["reason"], "upgrade_refused");
 }
 
 #[tokio::test]
 async fn what_follows_a_refused_upgrade_is_not_a_request() {
     let bank = Bank::open().await;
-    let mut connection = RawConnection::open(bank.gateway.address()).await.unwrap();
     let hidden = "GET /accounts/1.0.0/status HTTP/1.1\r\nHost: x\r\n\r\n";
-    let asked = format!(
-        "GET /accounts/1.0.0/accounts/1 HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n{hidden}"
-    );
-    connection.send(asked).await.unwrap();
-    let answer = connection.answer().await.unwrap().unwrap();
+    let asked = switch(ACCOUNT, None, "upgrade", "websocket") + hidden;
+    let answer = answer(&bank, asked).await;
     assert_eq!((answer.status, answer.header("connection")), (401, Some("close")));
     assert!(bank.production.received().is_empty());
 }
@@ -321,13 +310,8 @@ async fn what_follows_a_refused_upgrade_is_not_a_request() {
 #[tokio::test]
 async fn a_tunnel_holds_no_more_than_its_buffers() {
     let bank = Bank::open().await;
-    let switching =
-        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: raw\r\n\r\n";
-    bank.production.always(Script::bytes(switching));
-    let asked = format!(
-        "GET /accounts/1.0.0/accounts/1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nConnection: upgrade\r\nUpgrade: raw\r\n\r\n",
-        bank.token()
-    );
+    bank.production.always(switched("raw", ""));
+    let asked = switch(ACCOUNT, Some(&bank.token()), "upgrade", "raw");
     let mut stream = TcpStream::connect(bank.gateway.address()).await.unwrap();
     stream.write_all(asked.as_bytes()).await.unwrap();
     let mut head = [0; 12];

@@ -11,14 +11,15 @@ mod restart;
 mod shared_counters;
 mod shared_layouts;
 
-use http::Response;
-
 use bytes::Bytes;
+use http::{Request, Response};
 
 use crate::support::bank::ISSUER;
+use crate::support::client::{Client, Connection, Protocol};
 use crate::support::config::{Api, Application, Config, api, application};
 use crate::support::gateway::Gateway;
 use crate::support::origin::Origin;
+use crate::support::program::Program;
 use crate::support::signer::{Signer, claims};
 
 const PATH: &str = "/orders/1.0.0/x";
@@ -83,6 +84,43 @@ fn config(
 
 fn same<T>(it: T) -> T {
     it
+}
+
+/// The program of the bank, not started yet, whose application may make so many requests an hour.
+fn limited_program(backend: &Origin, requests: usize, more: &str) -> Program {
+    let policy =
+        two("Two", "application").replace("requests = 2", &format!("requests = {requests}"));
+    let program = Program::new(&backend.url(), &format!("{more}{policy}"));
+    program.edit("owner = \"charlie\"", "owner = \"charlie\"\npolicy = \"Two\"");
+    program
+}
+
+/// A client of such a program, with a connection of its own.
+struct LimitedClient {
+    connection: Connection,
+    url: String,
+    token: String,
+}
+
+impl LimitedClient {
+    async fn connect(program: &Program) -> LimitedClient {
+        let url = format!("http://127.0.0.1:{}/accounts/1.0.0/accounts/42", program.port);
+        let client = Client::plain(Protocol::Http1);
+        let connection = client.connect(&url.parse().unwrap()).await.unwrap();
+        LimitedClient { connection, url, token: program.token() }
+    }
+
+    /// Tells whether a request passes, or else is beyond the limit.
+    async fn passes(&mut self) -> bool {
+        let bearer = format!("Bearer {}", self.token);
+        let request = Request::get(&self.url).header("authorization", bearer);
+        let answer = self.connection.send(request.body(Bytes::new()).unwrap()).await.unwrap();
+        match answer.status().as_u16() {
+            200 => true,
+            429 => false,
+            other => panic!("{other}"),
+        }
+    }
 }
 
 /// A policy of two requests an hour.

@@ -2,17 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::Request;
 use tokio::task::JoinSet;
 
-use super::two;
-use crate::support::bank::ISSUER;
-use crate::support::client::{Client, Protocol};
+use super::{LimitedClient, limited_program};
 use crate::support::origin::Origin;
 use crate::support::program::Program;
 use crate::support::redis::Redis;
-use crate::support::signer::{Signer, claims};
 
 /// Requests an hour that all gateways together may let through.
 const QUOTA: usize = 200;
@@ -29,29 +24,23 @@ const SLOWEST_COMPARISON: Duration = Duration::from_secs(2);
 /// Gateways on one count, all ready and in touch with the server.
 struct Fleet {
     programs: Vec<Program>,
-    signer: Signer,
 }
 
 impl Fleet {
     fn start(size: usize, mode: &str, redis: &Redis, backend: &Origin) -> Fleet {
-        let signer = Signer::new("key-1");
-        let policy =
-            two("Two", "application").replace("requests = 2", &format!("requests = {QUOTA}"));
         let (address, interval) = (redis.address(""), INTERVAL.as_millis());
         let counters = format!(
             "counters = \"{address}\"\nmode = \"{mode}\"\nsync_interval = \"{interval}ms\""
         );
         let mut programs = Vec::new();
         for _ in 0..size {
-            let more = format!("[gateway]\nworkers = 1\n[throttling]\n{counters}\n{policy}");
-            let mut program = Program::new(&backend.url(), &more);
-            program.edit("owner = \"charlie\"", "owner = \"charlie\"\npolicy = \"Two\"");
-            std::fs::write(program.path().join("keys.json"), signer.jwks()).unwrap();
+            let more = format!("[gateway]\nworkers = 1\n[throttling]\n{counters}\n");
+            let mut program = limited_program(backend, QUOTA, &more);
             program.start();
             programs.push(program);
         }
         programs.iter_mut().for_each(Program::wait_until_ready);
-        Fleet { programs, signer }
+        Fleet { programs }
     }
 
     /// Waits until no gateway counts alone.
@@ -63,26 +52,16 @@ impl Fleet {
 
     /// Requests at all gateways, each at its rate; for each gateway, the times of those that passed.
     async fn passes(&self) -> Vec<Vec<Instant>> {
-        let token = self.signer.sign(&claims(ISSUER, "good", "accounts:read"));
         let mut clients = JoinSet::new();
         for program in &self.programs {
-            let url = format!("http://127.0.0.1:{}/accounts/1.0.0/accounts/42", program.port);
-            let token = token.clone();
+            let mut client = LimitedClient::connect(program).await;
             clients.spawn(async move {
-                let client = Client::plain(Protocol::Http1);
-                let mut connection = client.connect(&url.parse().unwrap()).await.unwrap();
                 let mut passed = Vec::new();
                 let mut turns = tokio::time::interval(Duration::from_secs(1) / RATE);
                 for _ in 0..RATE * SECONDS {
                     turns.tick().await;
-                    let request =
-                        Request::get(&url).header("authorization", format!("Bearer {token}"));
-                    let answer =
-                        connection.send(request.body(Bytes::new()).unwrap()).await.unwrap();
-                    match answer.status().as_u16() {
-                        200 => passed.push(Instant::now()),
-                        429 => {}
-                        other => panic!("{other}"),
+                    if client.passes().await {
+                        passed.push(Instant::now());
                     }
                 }
                 passed
@@ -98,11 +77,7 @@ impl Fleet {
         });
         let mut alone = 0;
         for program in &self.programs {
-            let url = format!("http://127.0.0.1:{}/metrics", program.management);
-            let request = Request::get(url).body(Bytes::new()).unwrap();
-            let answer = Client::plain(Protocol::Http1).send(request).await.unwrap();
-            let text = String::from_utf8(answer.body().to_vec()).unwrap();
-            for line in text.lines() {
+            for line in program.metrics().await.lines() {
                 let value = series.iter().find_map(|name| line.strip_prefix(name.as_str()));
                 alone += value.map_or(0, |value| value.parse::<usize>().unwrap());
             }

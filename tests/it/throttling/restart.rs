@@ -4,30 +4,21 @@ use std::fs;
 
 use portcullis::limiter::saved::{HEAD_BYTES, read_batches, read_head};
 
-use super::{PATH, Shop, same, two};
-use crate::support::bank::ISSUER;
-use crate::support::client::{Client, Protocol};
+use super::{LimitedClient, PATH, Shop, limited_program, same, two};
 use crate::support::origin::Origin;
 use crate::support::program::{Program, wait_until};
-use crate::support::signer::{Signer, claims};
 
-const BANK: &str = "/accounts/1.0.0/accounts/42";
+/// Requests an hour of the application.
+const LIMIT: usize = 5;
 
-fn program(backend: &Origin, signer: &Signer) -> Program {
-    let more = two("Two", "application").replace("requests = 2", "requests = 5");
-    let program = Program::new(&backend.url(), &more);
-    program.edit("owner = \"charlie\"", "owner = \"charlie\"\npolicy = \"Two\"");
-    fs::write(program.path().join("keys.json"), signer.jwks()).unwrap();
-    program
-}
-
-async fn status(program: &Program, signer: &Signer) -> u16 {
-    let token = signer.sign(&claims(ISSUER, "good", "accounts:read"));
-    let request = http::Request::get(format!("http://127.0.0.1:{}{BANK}", program.port))
-        .header("authorization", format!("Bearer {token}"))
-        .body(bytes::Bytes::new())
-        .unwrap();
-    Client::plain(Protocol::Http1).send(request).await.unwrap().status().as_u16()
+/// Tells of so many requests, on a new connection, whether each passes.
+async fn pass(program: &Program, count: usize) -> Vec<bool> {
+    let mut client = LimitedClient::connect(program).await;
+    let mut passed = Vec::new();
+    for _ in 0..count {
+        passed.push(client.passes().await);
+    }
+    passed
 }
 
 /// The amounts that the file of counts has.
@@ -40,17 +31,17 @@ fn saved(program: &Program) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_process_forgets_a_second_at_most_and_a_stopped_one_nothing() {
-    let (backend, signer) = (Origin::start(), Signer::new("key-1"));
-    let mut program = program(&backend, &signer);
+    let backend = Origin::start();
+    let mut program = limited_program(&backend, LIMIT, "");
     program.start();
     program.wait_until_ready();
-    assert_eq!([status(&program, &signer).await, status(&program, &signer).await], [200, 200]);
+    assert_eq!(pass(&program, 2).await, [true, true]);
     wait_until("the counts are in state_dir", || saved(&program) == 2);
     program.signal("KILL");
     program.wait();
     program.start();
     program.wait_until_ready();
-    assert_eq!([status(&program, &signer).await, status(&program, &signer).await], [200, 200]);
+    assert_eq!(pass(&program, 2).await, [true, true]);
     program.signal("TERM");
     program.wait();
     assert_eq!(saved(&program), 4, "a process that stops writes what it has");
@@ -61,7 +52,7 @@ async fn a_killed_process_forgets_a_second_at_most_and_a_stopped_one_nothing() {
     fs::write(&path, bytes).unwrap();
     program.start();
     program.wait_until_ready();
-    assert_eq!([status(&program, &signer).await, status(&program, &signer).await], [200, 429]);
+    assert_eq!(pass(&program, 2).await, [true, false]);
     assert!(program.log().contains("cut off"), "{}", program.log());
     program.signal("TERM");
     program.wait();
@@ -70,7 +61,7 @@ async fn a_killed_process_forgets_a_second_at_most_and_a_stopped_one_nothing() {
         .unwrap();
     program.start();
     program.wait_until_ready();
-    assert_eq!(status(&program, &signer).await, 200);
+    assert_eq!(pass(&program, 1).await, [true]);
     assert!(program.log().contains("begin anew"), "{}", program.log());
 }
 
@@ -98,13 +89,11 @@ impl Drop for Successor<'_> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_takes_over_goes_on_with_the_counts() {
-    let (backend, signer) = (Origin::start(), Signer::new("key-1"));
-    let mut program = program(&backend, &signer);
+    let backend = Origin::start();
+    let mut program = limited_program(&backend, LIMIT, "");
     program.start();
     program.wait_until_ready();
-    for _ in 0..3 {
-        assert_eq!(status(&program, &signer).await, 200);
-    }
+    assert_eq!(pass(&program, 3).await, [true; 3]);
     let before = program.id();
     program.signal("USR2");
     let mut after = None;
@@ -117,11 +106,7 @@ async fn a_process_that_takes_over_goes_on_with_the_counts() {
     let ended = || fs::read_to_string(format!("/proc/{before}/stat"));
     // a zombie until the test waits for it
     wait_until("the end of the first process", || ended().is_ok_and(|stat| stat.contains(") Z ")));
-    let mut statuses = Vec::new();
-    for _ in 0..3 {
-        statuses.push(status(&program, &signer).await);
-    }
-    assert_eq!(statuses, [200, 200, 429], "{}", program.log());
+    assert_eq!(pass(&program, 3).await, [true, true, false], "{}", program.log());
     drop(successor);
 }
 

@@ -6,8 +6,12 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use http::Request;
+
 use crate::support::DEADLINE;
 use crate::support::bank;
+use crate::support::client::{Client, Protocol};
 use crate::support::config::Config;
 use crate::support::signer::{Signer, claims};
 
@@ -106,6 +110,14 @@ impl Program {
         command.current_dir(self.path()).arg("run").env_remove("PORTCULLIS_CONFIG");
         command.stdout(Stdio::null()).stderr(log);
         self.child = Some(command.spawn().unwrap());
+    }
+
+    /// What a scrape of it says.
+    pub(crate) async fn metrics(&self) -> String {
+        let url = format!("http://127.0.0.1:{}/metrics", self.management);
+        let request = Request::get(url).body(Bytes::new()).unwrap();
+        let answer = Client::plain(Protocol::Http1).send(request).await.expect("a scrape");
+        String::from_utf8(answer.body().to_vec()).expect("text")
     }
 
     /// Runs another command of the binary in the same folder.
