@@ -94,6 +94,8 @@ class Writer:
         self.over, self.lock = threading.Event(), threading.Lock()
         self.upgraded = None
         self.tokens, self.wrong = [], []
+        # the id of each object whose creation a gateway has acknowledged
+        self.acknowledged = set()
         self.thread = threading.Thread(target=self.write_all, daemon=True)
 
     def write_all(self):
@@ -110,18 +112,39 @@ class Writer:
     def write(self, client):
         others = self.others()
         at = others[len(self.tokens) % len(others)]
-        application = self.post(at, "/applications", {"name": client, "throttlingPolicy": "Unlimited"})["applicationId"]
+        application = self.create(at, "/applications", "applicationId", {"name": client, "throttlingPolicy": "Unlimited"})
         key = {"consumerKey": client, "keyType": "PRODUCTION", "keyManager": "is7"}
-        self.post(at, f"/applications/{application}/map-keys", key)
+        self.create(at, f"/applications/{application}/map-keys", "keyMappingId", key)
         _, said = call(at.management, "GET", f"{PORTAL}/apis?query=name:orders", None, SIGNED_IN)
         api = json.loads(said)["list"][0]["id"]
         wanted = {"applicationId": application, "apiId": api, "throttlingPolicy": "Unlimited"}
-        self.post(at, "/subscriptions?wait=fleet", wanted)
+        self.create(at, "/subscriptions?wait=fleet", "subscriptionId", wanted)
         token = self.signer.token(client, client)
         # each of them, and at once: the answer said so
         for gateway in others:
             self.pass_with(gateway, token)
         self.tokens.append(token)
+
+    def create(self, gateway, path, id_name, body):
+        """Counts the write once it is answered, whatever comes after."""
+        created = self.post(gateway, path, body)[id_name]
+        self.acknowledged.add(created)
+        return created
+
+    def lost(self, gateway):
+        """The acknowledged writes that this gateway does not show."""
+        shown = set()
+        for application in self.listed(gateway, "/applications?limit=10000", "applicationId"):
+            shown.add(application)
+            shown.update(self.listed(gateway, f"/applications/{application}/oauth-keys", "keyMappingId"))
+            shown.update(self.listed(gateway, f"/subscriptions?applicationId={application}&limit=10000", "subscriptionId"))
+        return self.acknowledged - shown
+
+    def listed(self, gateway, path, id_name):
+        status, said = call(gateway.management, "GET", PORTAL + path, None, SIGNED_IN)
+        if status != 200:
+            raise AssertionError(f"{path} at {gateway.folder.name}: {status} {said}")
+        return [each[id_name] for each in json.loads(said)["list"]]
 
     def post(self, gateway, path, body):
         own = http.client.HTTPConnection("127.0.0.1", gateway.management, timeout=DEADLINE)

@@ -1,7 +1,7 @@
 """Four gateways behind HAProxy with one PostgreSQL and one Redis, upgraded one after the other under load: no request is lost.
 
-All the while somebody writes by the REST API, and each write is in force on every gateway when it is answered. HAProxy runs by the
-file of deploy/compose, with the addresses of this test.
+All the while somebody writes by the REST API. Each write is in force on every gateway when it is answered, and none that was answered is
+lost. HAProxy runs by the file of deploy/compose, with the addresses of this test.
 """
 
 import base64
@@ -21,7 +21,7 @@ import threading
 import time
 import unittest
 
-from fleet_clients import CLIENTS, DEADLINE, PASSWORD_HASH, SIGNED_IN, Load, Writer, call, eventually
+from fleet_clients import CLIENTS, DEADLINE, PASSWORD_HASH, PORTAL, SIGNED_IN, Load, Writer, call, eventually
 from packages import BUILT, ROOT
 from postgres import PASSWORD, Postgres
 
@@ -265,11 +265,25 @@ class Fleet(unittest.TestCase):
         for gateway in self.gateways:
             for written in writer.tokens:
                 writer.pass_with(gateway, written)
+        self.every_write_is_kept(writer)
         answered = [gateway.answered() for gateway in self.gateways]
         self.assertTrue(all(answered), answered)
-        counts = f"{sum(load.good)} requests, {CLIENTS} clients, {2 * GATEWAYS} upgrades, {len(writer.tokens)} writes"
+        counts = f"{sum(load.good)} requests, {CLIENTS} clients, {2 * GATEWAYS} upgrades, {len(writer.acknowledged)} writes"
         print(counts, end=" ", flush=True)
         self.one_revocation_holds_everywhere()
+
+    def every_write_is_kept(self, writer):
+        """An application, a key and a subscription for each client; and the count finds one that is gone."""
+        self.assertEqual(len(writer.acknowledged), 3 * len(writer.tokens))
+        for gateway in self.gateways:
+            self.assertEqual(writer.lost(gateway), set(), gateway.folder.name)
+        first = self.gateways[0]
+        application = writer.listed(first, "/applications?query=client-0", "applicationId")[0]
+        (subscription,) = writer.listed(first, f"/subscriptions?applicationId={application}", "subscriptionId")
+        deleted = call(first.management, "DELETE", f"{PORTAL}/subscriptions/{subscription}?wait=fleet", None, SIGNED_IN)
+        self.assertEqual(deleted[0], 200, deleted)
+        for gateway in self.gateways:
+            self.assertEqual(writer.lost(gateway), {subscription}, gateway.folder.name)
 
     def one_revocation_holds_everywhere(self):
         token = self.signer.token("revoked")
