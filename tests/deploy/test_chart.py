@@ -5,6 +5,7 @@ import functools
 import json
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 import unittest
@@ -162,11 +163,30 @@ class Chart(unittest.TestCase):
             deployment = next(each for each in made if each and each["kind"] == "Deployment")
             return deployment["spec"]["template"]["metadata"]["annotations"]["portcullis/needs-start"]
 
-        same = DEFAULT.replace("hello:8080", "other:8080")
-        other = DEFAULT.replace("[gateway]\n", "[gateway]\nworkers = 3\n")
-        self.assertNotIn(DEFAULT, [same, other])
-        self.assertEqual(stamp(DEFAULT), stamp(same))
-        self.assertNotEqual(stamp(DEFAULT), stamp(other))
+        before = stamp(DEFAULT)
+        for same in [DEFAULT.replace("hello:8080", "other:8080"), DEFAULT + "[telemetry]\nlog = { level = 'debug' }\n"]:
+            self.assertNotEqual(DEFAULT, same)
+            self.assertEqual(before, stamp(same))
+        gateway = lambda line: DEFAULT.replace("[gateway]\n", f"[gateway]\n{line}\n")
+        changes = {
+            "gateway.workers": gateway("workers = 3"),
+            "gateway.token_cache_bytes": gateway("token_cache_bytes = '1MiB'"),
+            "gateway.state_dir": DEFAULT.replace("portcullis/state", "portcullis/other"),
+            "gateway.name": gateway("name = 'edge'"),
+            "gateway.dns_servers": gateway("dns_servers = ['10.0.0.2']"),
+            "[management]": DEFAULT.replace("[management]\n", "[management]\nhosts = ['edge.bank.example']\n"),
+            "[store]": DEFAULT + "[store]\nurl = 'none'\n",
+            "revocation.notify": DEFAULT + "[revocation]\nnotify = false\n",
+            "telemetry.access_log": DEFAULT + "[telemetry]\naccess_log = { sample = 0.5 }\n",
+            "telemetry.traces": DEFAULT + "[telemetry]\ntraces = { otlp = 'http://collector:4318' }\n",
+            "telemetry.metrics": DEFAULT + "[telemetry]\nmetrics = { max_series = 500 }\n",
+        }
+        manual = (ROOT / "docs/operations.md").read_text()
+        (listed,) = re.findall(r"These settings take effect at the next start: ([^.]*(?:\.\w[^.]*)*)\.", manual)
+        self.assertEqual(re.findall("`([^`]+)`", listed), list(changes))
+        for name, changed in changes.items():
+            with self.subTest(name):
+                self.assertNotEqual(before, stamp(changed))
 
     def test_wrong_values_are_refused_with_a_message(self):
         wrong = [
@@ -194,6 +214,12 @@ class Chart(unittest.TestCase):
             (DEFAULT.replace("[gateway]\n", "[gateway]\ndrain_timeout = 20\n"), 'gateway.drain_timeout is "20"; write a duration'),
             (DEFAULT.replace('name = "http"\n', ""), "config: a listener has no name"),
             (DEFAULT.split("[[listeners]]")[0], "config: there is no listener"),
+            (DEFAULT.replace("[[listeners]]", "[listeners]"), "config: listeners is not a list"),
+            ("gateway = 1\n" + DEFAULT.replace("[gateway]", "[other]"), "config: gateway is not a table; write [gateway]"),
+            (DEFAULT.replace('"http"', '"8280"'), 'listener "8280" has no letter'),
+            (DEFAULT.replace('"http"', '"Management"'), 'listener "Management" would be called management'),
+            (DEFAULT + self.another("HTTP", 8281), 'listeners "http" and "HTTP" would both be called "http"'),
+            (DEFAULT + self.another("more", 8280), 'listeners "http" and "more" have the same port 8280'),
         ]
         for text, message in wrong:
             with tempfile.NamedTemporaryFile("w", suffix=".yaml") as values:
@@ -222,6 +248,9 @@ class Chart(unittest.TestCase):
                 self.assertEqual({name: json.loads(text) for name, text in shown["data"].items()},
                                  {name: json.loads(text) for name, text in dashboards.items()})
                 kubernetes_validate.validate(shown, KUBERNETES[0], strict=True)
+
+    def another(self, name, port):
+        return f'\n[[listeners]]\nname = "{name}"\naddress = "0.0.0.0:{port}"\n'
 
     def assert_refused(self, what, values, message):
         with self.subTest(what):

@@ -7,6 +7,11 @@ Refuses what would not work in a pod.
 {{- with $config.Error -}}
 {{- fail (printf "config: cannot be read as TOML: %s" .) -}}
 {{- end -}}
+{{- range list "gateway" "management" "store" "revocation" "telemetry" -}}
+{{- if and (hasKey $config .) (not (kindIs "map" (get $config .))) -}}
+{{- fail (printf "config: %s is not a table; write [%s]" . .) -}}
+{{- end -}}
+{{- end -}}
 {{- $gateway := default dict $config.gateway -}}
 {{- $state := default "state" $gateway.state_dir -}}
 {{- if not (regexMatch "^/var/lib/portcullis(/.*)?$" $state) -}}
@@ -15,13 +20,26 @@ Refuses what would not work in a pod.
 {{- if not $config.listeners -}}
 {{- fail "config: there is no listener; write [[listeners]] here, and not in an included file" -}}
 {{- end -}}
+{{- if not (kindIs "slice" $config.listeners) -}}
+{{- fail "config: listeners is not a list; write [[listeners]]" -}}
+{{- end -}}
 {{- $listeners := list -}}
 {{- range $config.listeners -}}
-{{- if not .name -}}
+{{- if not (and .name (kindIs "string" .name)) -}}
 {{- fail "config: a listener has no name" -}}
 {{- end -}}
+{{- $name := include "portcullis.portName" .name -}}
 {{- $port := include "portcullis.port" (dict "of" (printf "listener %q" .name) "address" .address) | int -}}
-{{- $listeners = append $listeners (dict "name" (regexReplaceAll "[^a-z0-9]+" (lower .name) "-" | trunc 15 | trimAll "-") "listener" .name "port" $port "tls" (not (empty .tls))) -}}
+{{- $listener := .name -}}
+{{- range $listeners -}}
+{{- if eq .name $name -}}
+{{- fail (printf "config: the ports of the listeners %q and %q would both be called %q; the first 15 of a to z, 0 to 9 and - must differ" .listener $listener $name) -}}
+{{- end -}}
+{{- if eq .port $port -}}
+{{- fail (printf "config: the listeners %q and %q have the same port %d" .listener $listener $port) -}}
+{{- end -}}
+{{- end -}}
+{{- $listeners = append $listeners (dict "name" $name "listener" $listener "port" $port "tls" (not (empty .tls))) -}}
 {{- end -}}
 {{- if not (hasKey $config "management") -}}
 {{- fail "config: there is no [management]; write it with address = \"0.0.0.0:9443\", for probes ask that listener" -}}
@@ -38,8 +56,9 @@ Refuses what would not work in a pod.
 {{- /* the last lines of the access log take two seconds at most, and one is rounding */ -}}
 {{- $drain := add (div (add $delay $timeout) 1000) 3 -}}
 {{- /* what docs/operations.md says takes effect at the next start */ -}}
-{{- $access := default dict (default dict $config.telemetry).access_log -}}
-{{- $restart := list $gateway.workers $gateway.token_cache_bytes $state $config.management $access -}}
+{{- $started := pick $gateway "workers" "token_cache_bytes" "state_dir" "name" "dns_servers" -}}
+{{- $telemetry := pick (default dict $config.telemetry) "access_log" "traces" "metrics" -}}
+{{- $restart := list $started $config.management $config.store (pick (default dict $config.revocation) "notify") $telemetry -}}
 {{- dict "listeners" $listeners "management" $management "drain" $drain "restart" ($restart | toJson | sha256sum) | toJson -}}
 {{- end -}}
 
@@ -49,6 +68,18 @@ Refuses what would not work in a pod.
 {{- fail (printf "config: the address of %s is %q, which nobody outside the pod reaches; write 0.0.0.0:PORT or [::]:PORT" .of (toString .address)) -}}
 {{- end -}}
 {{- regexFind "[0-9]+$" .address -}}
+{{- end -}}
+
+{{/* Returns the name of a listener's port, as Kubernetes wants it. */}}
+{{- define "portcullis.portName" -}}
+{{- $name := regexReplaceAll "[^a-z0-9]+" (lower .) "-" | trimAll "-" | trunc 15 | trimAll "-" -}}
+{{- if not (regexMatch "[a-z]" $name) -}}
+{{- fail (printf "config: the name of listener %q has no letter from a to z, which the name of a port needs" .) -}}
+{{- end -}}
+{{- if eq $name "management" -}}
+{{- fail (printf "config: the port of listener %q would be called management, as that of [management] is" .) -}}
+{{- end -}}
+{{- $name -}}
 {{- end -}}
 
 {{/* Returns a duration of gateway.toml in milliseconds. */}}
