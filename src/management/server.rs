@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use http::Request;
 use hyper::body::Incoming;
 use rustls::ServerConfig;
@@ -23,10 +24,13 @@ use crate::management::state::ManagementState;
 /// The longest life of a connection: a reload of a million applications.
 const CONNECTION_TIMEOUT: Duration = Duration::from_mins(5);
 
+/// The certificate of the listener. A reload replaces it, and new connections use the new one.
+pub type ManagementTls = Arc<ArcSwap<ServerConfig>>;
+
 /// Serves until it is dropped.
 pub async fn serve(
     listener: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<ManagementTls>,
     management: Arc<ManagementState>,
     gate: Arc<CallGate>,
 ) {
@@ -58,7 +62,7 @@ pub async fn serve(
                     management: Arc::clone(&management),
                     gate: Arc::clone(&gate),
                 };
-                let tls = tls.clone();
+                let tls = tls.as_ref().map(|tls| tls.load_full());
                 let task = connections.spawn(async move {
                     let _ = timeout(CONNECTION_TIMEOUT, connection(stream, tls, caller)).await;
                 });

@@ -2,7 +2,7 @@
 //! order of things and what a reload may touch.
 //!
 //! The walk through the files: [`start`] (from a file to a running gateway) over [`opening`]
-//! (sockets, folder, log), [`turn`] (the process that may write to `state_dir`), [`worker_parts`],
+//! (sockets, folder, log) and [`start_settings`] (those that a reload does not apply), [`turn`] (the process that may write to `state_dir`), [`worker_parts`],
 //! [`control_side`] (management) and [`upkeep`] (tasks beside the requests), [`facts`] (values for
 //! a scrape), [`reload`] (the next generation, prepared in the [`background`]), [`settled_files`]
 //! (files that rest), [`inventory`] (how much a reload may take away), [`listeners`] (sockets to
@@ -42,6 +42,7 @@ mod service_manager;
 mod settled_files;
 pub mod signals;
 pub mod start;
+mod start_settings;
 mod state_dir_turn;
 mod stored_check;
 mod takeover;

@@ -4,7 +4,11 @@
 use std::net::TcpListener;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+
 use crate::listen::{listen, server_config};
+use crate::management::server::ManagementTls;
 use crate::model::Model;
 use crate::model::gateway::{ClientAuth, ListenerTls, ManagementSettings, Protocols};
 use crate::state_dir::lock::Lock;
@@ -29,7 +33,7 @@ pub(super) struct HeldResources {
 }
 
 /// The socket of the management listener, and its TLS.
-pub(super) type BoundManagement = (TcpListener, Option<Arc<rustls::ServerConfig>>);
+pub(super) type BoundManagement = (TcpListener, Option<ManagementTls>);
 
 impl HeldResources {
     pub(super) fn of(
@@ -57,14 +61,7 @@ fn bind_management(
     management: &ManagementSettings,
     inherited: &mut Inherited,
 ) -> Result<BoundManagement, SuperviseError> {
-    let tls = management.tls.as_ref().map(|pair| {
-        let tls =
-            ListenerTls { default: pair.clone(), by_name: Vec::new(), clients: ClientAuth::None };
-        server_config(&tls, Protocols::Http1)
-    });
-    let tls = tls
-        .transpose()
-        .map_err(|source| SuperviseError::Tls { listener: "management".to_owned(), source })?;
+    let tls = management_tls(management)?.map(|tls| Arc::new(ArcSwap::new(tls)));
     let socket = inherited.take(management.address).map_or_else(|| listen(management.address), Ok);
     let socket = socket.and_then(|socket| socket.set_nonblocking(true).map(|()| socket));
     let passed = inherited.beside(management.address);
@@ -76,4 +73,17 @@ fn bind_management(
         "management listening",
     );
     Ok((socket, tls))
+}
+
+/// Makes the TLS of the management listener, from the files as they were read.
+pub(super) fn management_tls(
+    management: &ManagementSettings,
+) -> Result<Option<Arc<ServerConfig>>, SuperviseError> {
+    let tls = management.tls.as_ref().map(|pair| {
+        let tls =
+            ListenerTls { default: pair.clone(), by_name: Vec::new(), clients: ClientAuth::None };
+        server_config(&tls, Protocols::Http1)
+    });
+    tls.transpose()
+        .map_err(|source| SuperviseError::Tls { listener: "management".to_owned(), source })
 }

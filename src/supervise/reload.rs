@@ -9,6 +9,7 @@ use crate::config::Loaded;
 use crate::explain::Listening;
 use crate::limiter::shared::SharedCounters;
 use crate::management::{InForce, InForceState, ReloadOutcome, Removals};
+use crate::model::Model;
 use crate::model::clock::Clock;
 use crate::model::gateway::{Gateway, Log};
 use crate::revocation::channel::Channel;
@@ -18,9 +19,11 @@ use crate::supervise::file_stamp::FileStamp;
 use crate::supervise::inherited::Inherited;
 use crate::supervise::inventory::Inventory;
 use crate::supervise::listeners::{ListenerChanges, Listeners};
+use crate::supervise::opening::management_tls;
 use crate::supervise::provisioning::{ApiSettings, Provisioning};
 use crate::supervise::publisher::Publisher;
 use crate::supervise::settled_files::SettledFiles;
+use crate::supervise::start_settings::{SinceStart, StartSettings};
 use crate::supervise::warnings::tell_limits;
 use crate::supervise::workers::WorkerThreads;
 use crate::supervise::{certificates, descriptors};
@@ -37,8 +40,8 @@ pub struct Reloader {
     pub listeners: Listeners,
     pub descriptors: Arc<Descriptors>,
     pub log: Option<LogHandle>,
-    /// The settings at the start. Changes of some take effect at the next start.
     pub settings: Gateway,
+    pub(super) start: Box<SinceStart>,
     pub channel: Channel,
     pub shared_counters: SharedCounters,
     pub clock: Arc<dyn Clock>,
@@ -98,7 +101,8 @@ impl Reloader {
         for warning in warnings.problems() {
             tracing::warn!(target: "portcullis::config", "{warning}");
         }
-        self.tell_what_waits(&model.gateway);
+        self.tell_what_waits(&model);
+        let management_tls = model.management.as_ref().map(management_tls).transpose()?.flatten();
         tell_limits(&model, self.clock.now());
         let plan =
             self.listeners.plan(&model.listeners, &mut Inherited::default(), &self.metrics)?;
@@ -112,6 +116,9 @@ impl Reloader {
         let division = descriptors::division(&model, descriptors::limit(false));
         let api_settings = ApiSettings::of(&model);
         let generation = self.publisher.publish(model)?;
+        if let (Some(used), Some(new)) = (&self.start.management_tls, management_tls) {
+            used.store(new);
+        }
         self.metrics.certificates(certificates);
         self.descriptors.divide(division);
         self.metrics.snapshot_installed(&SnapshotFacts { generation, ..facts });
@@ -175,15 +182,13 @@ impl Reloader {
         }
     }
 
-    fn tell_what_waits(&self, wanted: &Gateway) {
-        let of = |gateway: &Gateway| {
-            (gateway.workers, gateway.token_cache_bytes, gateway.state_dir.clone())
-        };
-        if of(wanted) != of(&self.settings) {
+    fn tell_what_waits(&self, file: &Model) {
+        let changed = self.start.settings.changed(&StartSettings::of(file));
+        if !changed.is_empty() {
             tracing::warn!(
                 target: "portcullis::supervise",
-                "gateway.workers, gateway.token_cache_bytes and gateway.state_dir take effect at \
-                 the next start",
+                settings = changed.join(", "),
+                "changes of these settings take effect at the next start",
             );
         }
     }

@@ -38,6 +38,7 @@ use crate::supervise::reload::{Reloader, set_log};
 use crate::supervise::running::RunningGateway;
 use crate::supervise::saved_counts::{self, KeptCounts};
 use crate::supervise::settled_files::{self, SettledFiles};
+use crate::supervise::start_settings::{SinceStart, StartSettings};
 use crate::supervise::state_dir_turn::turn;
 use crate::supervise::takeover_link::TakeoverLink;
 use crate::supervise::trace_export::TraceExport;
@@ -124,6 +125,7 @@ struct Lasting {
     calls: ManagementWanted,
     channel: Option<RedisServer>,
     shared_counting: Option<SharedCounting>,
+    start: Box<SinceStart>,
 }
 
 async fn assemble(
@@ -150,6 +152,10 @@ async fn assemble(
         calls: ManagementWanted::of(&model),
         channel: model.revocation_channel.clone(),
         shared_counting: model.throttling.shared.clone(),
+        start: Box::new(SinceStart {
+            settings: StartSettings::of(&model),
+            management_tls: management.as_ref().and_then(|(_, tls)| tls.clone()),
+        }),
     };
     let counts = kept_counts(&settings.state_dir, &process)?;
     let (publisher, keys) = publish(identities, model, &process, &counts)?;
@@ -238,9 +244,8 @@ impl Staged {
         let threads = work(&settings, &shared, &readiness, &listeners.apply(plan)).await?;
         let (side, at) = (lasting.calls, (&*settings.state_dir, &shared));
         let predecessors = predecessor.as_ref();
-        let side =
+        let ControlSide { mut tasks, reload, reloads, live, in_force, gate, control } =
             ControlSide::start(side, management, predecessors, at, &readiness, &provisioning)?;
-        let ControlSide { mut tasks, reload, reloads, live, in_force, gate, control } = side;
         let channel = join_channel(&process, &common, lasting.channel.as_ref()).await;
         let shared_counters = share(&process, &counts, lasting.shared_counting.as_ref()).await;
         begin_tasks(&mut tasks, &shared, &counts, &provisioning);
@@ -254,6 +259,7 @@ impl Staged {
             descriptors: process.descriptors,
             log: lasting.log,
             settings,
+            start: lasting.start,
             channel,
             shared_counters,
             clock: process.clock,

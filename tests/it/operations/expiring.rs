@@ -1,11 +1,15 @@
-//! Certificates that have expired, or will: they are loaded, and operators hear of it.
+//! Certificates that have expired, or will, are loaded, and operators hear of it; new ones are used at once.
 
 use std::fs;
 
+use bytes::Bytes;
+use http::Request;
 use rcgen::{CertificateParams, KeyPair};
 
+use crate::support::client::{Client, Protocol};
 use crate::support::origin::Origin;
 use crate::support::program::Program;
+use crate::support::until;
 
 /// The same moment as `date_time_ymd(2020, 1, 1)`.
 const NEW_YEAR_2020: u64 = 1_577_836_800;
@@ -40,15 +44,33 @@ async fn an_expired_certificate_is_used_with_a_warning_and_a_metric() {
     program.start();
     program.wait_until_ready();
     program.wait_for_log("expired.pem (the certificate of a listener) expired ");
-    let url = format!("http://127.0.0.1:{}/metrics", program.management);
-    let client = crate::support::client::Client::plain(crate::support::client::Protocol::Http1);
-    let request = http::Request::get(url).body(bytes::Bytes::new()).unwrap();
-    let metrics = client.send(request).await.unwrap();
-    let metrics = String::from_utf8(metrics.body().to_vec()).unwrap();
+    let metrics = program.metrics().await;
     let found = metrics.lines().any(|line| {
         line.starts_with("portcullis_certificate_not_after_timestamp_seconds{role=\"listener\"")
             && line.contains("expired.pem")
             && line.ends_with(&format!(" {NEW_YEAR_2020}"))
     });
     assert!(found, "{metrics}");
+}
+
+/// Tells whether the management listener shows the certificate that lies in the folder now.
+async fn is_shown(program: &Program) -> bool {
+    let ca = fs::read_to_string(program.path().join("management.pem")).unwrap();
+    let url = format!("https://localhost:{}/livez", program.management);
+    let request = Request::get(url).body(Bytes::new()).unwrap();
+    Client::tls(Protocol::Http1, &ca).send(request).await.is_ok()
+}
+
+#[tokio::test]
+async fn a_new_certificate_of_the_management_listener_needs_no_restart() {
+    let origin = Origin::start();
+    let mut program = Program::new(&origin.url(), "");
+    certificate(&program, "management", 2100);
+    let pair = "tls = { certificate = \"management.pem\", key = \"management.key\" }";
+    program.edit("[management]\n", &format!("[management]\n{pair}\n"));
+    program.start();
+    program.wait_until_ready();
+    assert!(is_shown(&program).await);
+    certificate(&program, "management", 2101);
+    until("the new one is shown", async || is_shown(&program).await, |shown| *shown).await;
 }
