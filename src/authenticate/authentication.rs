@@ -38,7 +38,10 @@ pub fn authenticate(
         Unproven::Refused(AuthenticateError::Binding { key_manager, fault })
     };
     let binding = principal.binding();
-    if binding == Binding::None && reception.binding() == BindingRule::Required {
+    if binding == Binding::None
+        && reception.binding() == BindingRule::Required
+        && !key_manager.definition.rules.observe
+    {
         return Err(fault(BindingFault::NotBound));
     }
     // by far the most: nothing to prove

@@ -245,6 +245,11 @@ impl Principal {
         self.verdict.binding()
     }
 
+    /// Tells whether the token is bound to a certificate or a key, which the sender has proved.
+    pub fn is_bound(&self) -> bool {
+        self.binding() != Binding::None
+    }
+
     /// Names the token in logs without giving it away.
     pub fn token_hash(&self) -> TokenHash {
         self.verdict.token_hash

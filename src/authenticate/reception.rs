@@ -27,8 +27,9 @@ impl TokenReception for Routed<'_> {
         self.api().takes_template(template)
     }
 
+    /// Where refusals are only observed, authorization looks at the rule.
     fn binding(&self) -> BindingRule {
-        self.api().definition.binding
+        if self.observes() { BindingRule::NotRequired } else { self.api().definition.binding }
     }
 
     fn asks_for_nonce(&self) -> bool {

@@ -10,7 +10,7 @@ pub use crate::authorize::foreign_keys::holders_elsewhere;
 
 use crate::authenticate::Principal;
 use crate::key_managers::CompiledKeyManager;
-use crate::model::api::{AuthScheme, SubscriptionRule};
+use crate::model::api::{AuthScheme, BindingRule, SubscriptionRule};
 use crate::model::application::{KeyType, SubscriptionState};
 use crate::model::directory::{ApplicationView, KeyOwner};
 use crate::model::policy::PolicyIndex;
@@ -47,6 +47,8 @@ pub enum AuthorizationError {
     SubscriptionBlocked,
     #[error("the subscription is on hold or was rejected")]
     SubscriptionInactive,
+    #[error("the API takes only bound tokens, and this one is not")]
+    NotBound,
     #[error("the token has none of the operation's scopes")]
     InsufficientScope,
     #[error("the token is not meant for its key manager's `audiences` (aud)")]
@@ -69,6 +71,7 @@ impl AuthorizationError {
             Self::NotSubscribed => Reason::NotSubscribed,
             Self::SubscriptionBlocked => Reason::SubscriptionBlocked,
             Self::SubscriptionInactive => Reason::SubscriptionInactive,
+            Self::NotBound => Reason::TokenNotBound,
             Self::InsufficientScope => Reason::InsufficientScope,
             Self::KeyManagerAudience => Reason::TokenAudience,
             Self::Audience => Reason::AudienceRefused,
@@ -107,6 +110,9 @@ pub fn authorize<'s>(
     let mut broken = BrokenRules { observes, first: None };
     if rules.observe && !rules.accepts(principal.claims().audiences()) {
         broken.pass(AuthorizationError::KeyManagerAudience)?;
+    }
+    if routed.api().definition.binding == BindingRule::Required && !principal.is_bound() {
+        broken.pass(AuthorizationError::NotBound)?;
     }
     let key_manager = principal.key_manager();
     let caller = caller(snapshot, routed.api(), key_manager, &principal, &mut broken)?;

@@ -366,6 +366,7 @@ impl StepTeller<'_> {
             | AuthorizationError::SubscriptionInactive => {
                 ("subscription", self.application_place(principal))
             }
+            AuthorizationError::NotBound => ("binding", Some(api.definition.place)),
             AuthorizationError::InsufficientScope => ("scopes", Some(operation.place)),
             AuthorizationError::KeyManagerAudience | AuthorizationError::Audience => {
                 ("audience", Some(api.definition.place))

@@ -174,8 +174,9 @@ impl Reason {
 
     /// The refusals that `observe = true` lets through. No refusal about a caller's identity is
     /// among them, and none that an operator aimed at one caller.
-    pub const OBSERVABLE: [Self; 6] = [
+    pub const OBSERVABLE: [Self; 7] = [
         Self::TokenAudience,
+        Self::TokenNotBound,
         Self::ConsumerKeyMissing,
         Self::ConsumerKeyUnknown,
         Self::NotSubscribed,

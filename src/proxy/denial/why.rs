@@ -116,6 +116,7 @@ fn authorization(refusal: AuthorizationError) -> Option<&'static str> {
         AuthorizationError::SubscriptionInactive => {
             "The token is good; the application's subscription to this API is not active"
         }
+        AuthorizationError::NotBound => "This API accepts only bound tokens",
         AuthorizationError::OrganizationMissing => "The token names no organization",
         AuthorizationError::OrganizationMismatch => {
             "The token is of another organization than the application"

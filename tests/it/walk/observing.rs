@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::support::bank::{Bank, config};
+use crate::support::config::api;
+use crate::support::origin::Origin;
 
 const ACCOUNT: &str = "/accounts/1.0.0/accounts/42";
 
@@ -18,7 +20,12 @@ async fn ready(bank: &Bank) -> Value {
 
 #[tokio::test]
 async fn an_api_that_observes_forwards_what_its_rules_refuse() {
-    let bank = Bank::of(|config| config.each_api("observe = true")).await;
+    let origin = Origin::start();
+    let bound = api("bound:1.0.0")
+        .without_subscription()
+        .to(&origin.url())
+        .lines("require_bound_token = true");
+    let bank = Bank::of(|config| config.api(bound).each_api("observe = true")).await;
     for (client, scope, expected) in [
         ("good", "accounts:read", 200),
         ("good", "nothing", 200),
@@ -31,6 +38,9 @@ async fn an_api_that_observes_forwards_what_its_rules_refuse() {
     }
     let audience = bank.gateway.status("/audience/1.0.0/x", &bank.token()).await;
     assert_eq!(audience, 200);
+    assert_eq!(bank.gateway.status("/bound/1.0.0/x", &bank.token()).await, 200);
+    let bound = bank.token_with(&json!({ "cnf": { "jkt": "A".repeat(43) } }));
+    assert_eq!(bank.gateway.status("/bound/1.0.0/x", &bound).await, 401, "without its proof");
     let expired = bank.token_with(&json!({ "exp": 1 }));
     assert_eq!(bank.gateway.status(ACCOUNT, &expired).await, 401);
     let foreign = bank.token_with(&json!({ "iss": "https://nobody.example" }));
@@ -45,6 +55,7 @@ async fn an_api_that_observes_forwards_what_its_rules_refuse() {
         ("not_subscribed", "accounts", 1),
         ("consumer_key_unknown", "accounts", 1),
         ("audience_refused", "audience", 1),
+        ("token_not_bound", "bound", 1),
     ] {
         let labels = format!("api=\"{api}\",version=\"1.0.0\",reason=\"{reason}\"");
         let series = format!("portcullis_observed_refusals_total{{{labels}}}");
@@ -65,7 +76,7 @@ async fn an_api_that_observes_forwards_what_its_rules_refuse() {
 #[tokio::test]
 async fn an_operation_observes_for_itself_alone() {
     let operation = "method = \"GET\", path = \"/new\", scopes = [\"new\"], observe = true";
-    let api = crate::support::config::api("trial:1.0.0")
+    let api = api("trial:1.0.0")
         .operation(operation)
         .operation("method = \"GET\", path = \"/old\", scopes = [\"old\"]");
     let bank = Bank::of(|config| {
