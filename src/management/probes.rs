@@ -21,8 +21,9 @@ pub(super) fn ready(state: &ManagementState) -> ManagementReply {
 
 /// Answers with all metrics, in the format that weighs more.
 pub(super) fn metrics(state: &ManagementState, headers: &HeaderMap) -> ManagementReply {
-    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
-    let format = ScrapeFormat::accepted(accept.unwrap_or_default());
+    // several fields are one list (RFC 9110 section 5.3)
+    let fields = headers.get_all(ACCEPT).iter().filter_map(|field| field.to_str().ok());
+    let format = ScrapeFormat::accepted(&fields.collect::<Vec<_>>().join(","));
     text(StatusCode::OK, format.content_type(), state.metrics.scrape(format))
 }
 

@@ -10,29 +10,32 @@ pub enum ScrapeFormat {
 }
 
 impl ScrapeFormat {
-    /// Chooses the format with the higher weight; the text format if neither is named.
+    /// Chooses the format with the higher weight; the text format if neither is named. The range
+    /// that names a format most exactly has its weight (RFC 9110 section 12.5.1).
     pub fn accepted(accept: &str) -> Self {
-        let (mut open, mut text) = (0, 0);
+        // the text format's weight, behind the exactness of its range
+        let (mut open, mut text) = (0, (0, 0));
         for range in accept.split(',') {
             let mut parts = range.split(';').map(str::trim);
             let media = parts.next().unwrap_or_default().to_ascii_lowercase();
             let (mut weight, mut known) = (1000, true);
             for part in parts {
-                match part.split_once('=') {
-                    Some(("q", quality)) => weight = thousandths(quality),
-                    Some(("version", version)) => {
-                        known = matches!(version.trim_matches('"'), "1.0.0" | "0.0.1");
-                    }
+                let Some((name, value)) = part.split_once('=') else { continue };
+                match name.to_ascii_lowercase().as_str() {
+                    "q" => weight = thousandths(value),
+                    "version" => known = matches!(value.trim_matches('"'), "1.0.0" | "0.0.1"),
                     _ => {}
                 }
             }
             match media.as_str() {
                 "application/openmetrics-text" if known => open = weight.max(open),
-                "text/plain" | "text/*" | "*/*" => text = weight.max(text),
+                "text/plain" => text = text.max((3, weight)),
+                "text/*" => text = text.max((2, weight)),
+                "*/*" => text = text.max((1, weight)),
                 _ => {}
             }
         }
-        if open > 0 && open >= text { Self::OpenMetrics } else { Self::Text }
+        if open > 0 && open >= text.1 { Self::OpenMetrics } else { Self::Text }
     }
 
     pub fn content_type(self) -> &'static str {
@@ -68,9 +71,14 @@ mod tests {
                      application/openmetrics-text;version=0.0.1;q=0.4,\
                      text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,\
                      text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
-        for accept in
-            [second, third, "application/openmetrics-text", "Application/OpenMetrics-Text; q=1"]
-        {
+        for accept in [
+            second,
+            third,
+            "application/openmetrics-text",
+            "Application/OpenMetrics-Text; q=1",
+            // of the ranges that fit the text format, the one that names it says how much it is liked
+            "text/plain;q=0.1,*/*;q=0.8,application/openmetrics-text;q=0.5",
+        ] {
             assert_eq!(ScrapeFormat::accepted(accept), ScrapeFormat::OpenMetrics, "{accept}");
         }
         for accept in [
@@ -81,6 +89,7 @@ mod tests {
             "application/openmetrics-text;version=2.0.0",
             "application/openmetrics-text;q=0.4,text/plain;q=0.5",
             "application/openmetrics-text;q=x",
+            "application/openmetrics-text;Q=0.4,*/*",
             "text/html,application/xhtml+xml,*/*;q=0.8",
         ] {
             assert_eq!(ScrapeFormat::accepted(accept), ScrapeFormat::Text, "{accept}");
