@@ -206,7 +206,7 @@ impl ClientScheme {
             .find(|scheme| name.eq_ignore_ascii_case(scheme.as_str()))
     }
 
-    fn default_port(self) -> u16 {
+    pub fn default_port(self) -> u16 {
         match self {
             Self::Http => 80,
             Self::Https => 443,

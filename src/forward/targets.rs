@@ -43,22 +43,26 @@ pub struct Outgoing<'p> {
     pub neighbors: usize,
 }
 
-/// A backend's head, with its body on the way.
-#[derive(Debug)]
-pub struct BackendAnswer {
-    pub response: Response<ResponseBody>,
-    pub target: Arc<CompiledTarget>,
+/// The attempts of one request. The exchange owns them, so it knows them too if its client leaves
+/// meanwhile.
+#[derive(Debug, Default)]
+pub struct Attempts {
+    /// The target of the last one.
+    pub target: Option<Arc<CompiledTarget>>,
+    /// The number of times that the request was sent again, to this target or another one.
+    pub again: u32,
 }
 
 impl Forwarder {
-    /// Forwards an admitted request. Dropping the future closes the backend's connection, or resets
-    /// its stream.
+    /// Forwards an admitted request, and waits for the response's head. Dropping the future closes
+    /// the backend's connection, or resets its stream.
     pub async fn forward(
         &self,
         admitted: &Admitted,
         outgoing: Outgoing<'_>,
         progress: &Rc<RequestProgress>,
-    ) -> Result<BackendAnswer, ForwardError> {
+        attempts: &mut Attempts,
+    ) -> Result<Response<ResponseBody>, ForwardError> {
         let (group, turns) = admitted.backend().ok_or(ForwardError::NoBackend)?;
         let now = monotonic_millis();
         let turn = turns.next(group.retries.budget, now);
@@ -75,6 +79,7 @@ impl Forwarder {
             let choice = Choice { turn, key: &key, now, tried: &tried };
             let mut asked = choose(group, endpoints, choice).ok_or(ForwardError::NoBackend)?;
             let target = &asked.target;
+            attempts.target = Some(Arc::clone(target));
             address(&mut request, target, path, query)?;
             if let Some(host) = &host {
                 request.headers_mut().insert(header::HOST, host.clone());
@@ -103,13 +108,12 @@ impl Forwarder {
             request = match answered {
                 Ok(response) => match repeating.answered(attempt, response.status(), spare) {
                     Some(next) => next,
-                    None => {
-                        return Ok(BackendAnswer { response, target: Arc::clone(&asked.target) });
-                    }
+                    None => return Ok(response),
                 },
                 Err(failure) => repeating.failed(attempt, again, failure, spare)?,
             };
             self.counters.backend_retried();
+            attempts.again = attempts.again.saturating_add(1);
             tried.push(Arc::as_ptr(&asked.health));
         }
     }

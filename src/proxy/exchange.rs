@@ -329,7 +329,7 @@ impl Exchange {
             message: self.message.as_deref(),
             policy: limited.map(|(_, policy)| policy.definition.name.as_str()),
             policy_level: limited.map(|(kind, _)| kind.label()),
-            backend: self.backend.target.as_ref().map(|target| &*target.label),
+            backend: self.backend.attempts.target.as_ref().map(|target| &*target.label),
             duration: total,
             backend_duration: self.backend.time,
             request_bytes: self.received(),

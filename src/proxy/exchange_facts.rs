@@ -9,8 +9,8 @@ use http::{HeaderValue, Method, Request, Uri, Version};
 
 use crate::authenticate::{CallerNames, Principal, TokenJudge};
 use crate::authorize::AuthorizationError;
-use crate::backend::CompiledTarget;
 use crate::forward::body::RequestProgress;
+use crate::forward::targets::Attempts;
 use crate::model::application::KeyType;
 use crate::model::reason::Reason;
 use crate::proxy::denial::FormatPreference;
@@ -62,7 +62,9 @@ pub(super) struct CallerFacts {
 #[derive(Debug, Default)]
 pub(super) struct BackendFacts {
     pub(super) progress: Option<Rc<RequestProgress>>,
-    pub(super) target: Option<Arc<CompiledTarget>>,
+    pub(super) attempts: Attempts,
+    /// The length of the front part of the path that the backend does not see.
+    pub(super) base_length: usize,
     pub(super) began: Option<Instant>,
     pub(super) time: Option<Duration>,
 }

@@ -61,6 +61,7 @@ pub(super) fn prepare<'h>(
         asked.map_err(|_| Refusal::because(Reason::InternalError, "no random numbers"))?;
     }
     exchange.backend.progress = Some(Rc::clone(request.body().progress()));
+    exchange.backend.base_length = permitted.base_length();
     limit_body(worker, permitted, upgrade.is_some(), &mut request);
     let connection = exchange.connection();
     let preserved = addressing(admitted).preserve_host;

@@ -9,7 +9,6 @@ use http::{HeaderValue, Response, StatusCode, Version};
 use crate::forward::body::ResponseBody;
 use crate::forward::headers;
 use crate::forward::location::{self, ClientAddress};
-use crate::forward::targets::BackendAnswer;
 use crate::forward::trace;
 use crate::model::reason::Reason;
 use crate::proxy::exchange::Exchange;
@@ -48,9 +47,9 @@ pub(super) fn of(
     forwarded: ForwardedAnswer,
     way_back: WayBack,
 ) -> Reply {
-    let ForwardedAnswer { answer, switched } = forwarded;
+    let ForwardedAnswer { response, switched } = forwarded;
     exchange.hold(admitted.take_permit());
-    let mut response = rewrite(worker, exchange, &admitted, answer, &way_back);
+    let mut response = rewrite(worker, exchange, &admitted, response, &way_back);
     let WayBack { deadline, upgrade, .. } = way_back;
     let permitted = admitted.permitted();
     let stream = StreamKind::of(response.headers());
@@ -104,20 +103,20 @@ fn rewrite(
     worker: &Worker,
     exchange: &mut Exchange,
     admitted: &Admitted,
-    answer: BackendAnswer,
+    mut response: Response<ResponseBody>,
     way_back: &WayBack,
 ) -> Response<ResponseBody> {
-    let BackendAnswer { mut response, target } = answer;
     let api = &admitted.permitted().api().definition;
     let version = response.version();
     headers::rewrite_response(response.headers_mut(), version);
     if let Some((group, _)) = admitted.backend()
         && group.addressing.rewrite_location
         && let Some(origin) = exchange.head.origin.as_ref().map(|origin| &origin.origin)
+        && let Some(target) = &exchange.backend.attempts.target
     {
         let base = &way_back.client_base;
         let client = ClientAddress { scheme: origin.scheme(), host: origin.host(), base };
-        location::rewrite(response.headers_mut(), group, &target, &client);
+        location::rewrite(response.headers_mut(), group, target, &client);
     }
     exchange.levels.read_events(response.headers());
     headers::apply(&api.response_headers, response.headers_mut());
@@ -131,6 +130,5 @@ fn rewrite(
         response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("private"));
     }
     *response.version_mut() = Version::HTTP_11;
-    exchange.backend.target = Some(target);
     response
 }

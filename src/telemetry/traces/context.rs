@@ -8,7 +8,7 @@ const LENGTH: usize = 55;
 /// The flag of a trace that is sampled.
 const SAMPLED: u8 = 1;
 
-/// The bits of a trace id that OpenTelemetry's samplers decide by: the last 56.
+/// The bits of a trace id that are its randomness (W3C Trace Context Level 2): the last 56.
 const DECIDING_BITS: u128 = (1 << 56) - 1;
 
 /// The id of a trace; never zero.
@@ -34,7 +34,7 @@ impl TraceId {
     }
 
     /// The part that decides on sampling: all services that see the trace get the same answer.
-    pub(super) fn low(self) -> u64 {
+    pub(super) fn randomness(self) -> u64 {
         u64::try_from(self.0 & DECIDING_BITS).unwrap_or_default()
     }
 }

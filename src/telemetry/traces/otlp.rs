@@ -32,7 +32,9 @@ const CLIENT: u8 = 3;
 /// The status of a span that failed.
 const ERROR: u8 = 2;
 
-/// The flags of a parent whose process is known (bit 8), and is another one (bit 9).
+/// The flags of a trace that is sampled (bit 0), of a parent whose process is known (bit 8), and is
+/// another one (bit 9).
+const SAMPLED: u32 = 1;
 const LOCAL_PARENT: u32 = 0x100;
 const REMOTE_PARENT: u32 = 0x300;
 
@@ -88,19 +90,21 @@ fn spans(exchange: &ExchangeSpans) -> Vec<Span<'_>> {
 
 fn server_span<'e>(exchange: &ExchangeSpans, server: &'e ServerSpan, began: u64) -> Span<'e> {
     let mut attributes = method(Attributes::default(), &server.method)
-        .text("url.scheme", if server.tls { "https" } else { "http" })
+        .text("url.scheme", server.scheme)
         .text("url.path", &server.path)
-        .text("server.address", &server.host)
         .text("network.protocol.name", "http")
         .text("network.protocol.version", protocol(server.protocol))
         .owned("client.address", server.client.to_string())
         .owned("network.peer.address", server.peer.ip().to_string())
         .number("network.peer.port", server.peer.port().into())
-        .number("http.response.status_code", server.status.into())
         .number("http.request.body.size", server.request_bytes)
         .number("http.response.body.size", server.response_bytes)
         .text("portcullis.request_id", &server.request_id)
         .text("portcullis.reason", server.reason.label());
+    attributes = address(attributes, &server.host, server.port);
+    if let Some(status) = server.status {
+        attributes = attributes.number("http.response.status_code", status.into());
+    }
     if let Some(route) = &server.route {
         attributes = attributes.text("http.route", route);
     }
@@ -123,7 +127,7 @@ fn server_span<'e>(exchange: &ExchangeSpans, server: &'e ServerSpan, began: u64)
     };
     Span {
         parent_span_id: exchange.parent,
-        flags: REMOTE_PARENT,
+        flags: flags(exchange, exchange.parent.map_or(LOCAL_PARENT, |_| REMOTE_PARENT)),
         ..Span::new(exchange, server.id, name, SERVER, (began, Duration::ZERO, server.duration))
     }
     .with(attributes, server.failed)
@@ -131,12 +135,12 @@ fn server_span<'e>(exchange: &ExchangeSpans, server: &'e ServerSpan, began: u64)
 
 /// The reason of the gateway's own failure, or the backend's status.
 fn error_type<'e>(attributes: Attributes<'e>, server: &ServerSpan) -> Attributes<'e> {
-    match server.reason {
-        Reason::Forwarded if server.status >= 500 => {
-            attributes.owned("error.type", server.status.to_string())
+    match (server.reason, server.status) {
+        (Reason::Forwarded, Some(status)) if status >= 500 => {
+            attributes.owned("error.type", status.to_string())
         }
-        Reason::Forwarded => attributes.text("error.type", "truncated"),
-        reason => attributes.text("error.type", reason.label()),
+        (Reason::Forwarded, _) => attributes.text("error.type", "truncated"),
+        (reason, _) => attributes.text("error.type", reason.label()),
     }
 }
 
@@ -159,16 +163,12 @@ fn wait_span<'e>(exchange: &ExchangeSpans, wait: &'e ChildSpan, began: u64) -> S
 fn client_span<'e>(exchange: &'e ExchangeSpans, backend: &'e ClientSpan, began: u64) -> Span<'e> {
     let server = &exchange.server;
     let mut attributes = method(Attributes::default(), &server.method);
-    let target = backend.target.as_deref().unwrap_or_default();
-    let target = target.split_once("://").map_or(target, |(_, authority)| authority);
-    // without a port it is the scheme's own
-    let port = target.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
-    let (host, port) = port.map_or((target, None), |(host, port): (_, u16)| (host, Some(port)));
-    if !host.is_empty() {
-        attributes = attributes.text("server.address", host.trim_matches(['[', ']']));
+    attributes = address(attributes, &backend.host, backend.port);
+    if !backend.url.is_empty() {
+        attributes = attributes.text("url.full", &backend.url);
     }
-    if let Some(port) = port {
-        attributes = attributes.number("server.port", port.into());
+    if backend.again > 0 {
+        attributes = attributes.number("http.request.resend_count", backend.again.into());
     }
     // the conventions call every status from 400 on a client's error
     let failed = backend.status.is_none_or(|status| status >= 400);
@@ -195,8 +195,29 @@ fn known(method: &Method) -> Option<&'static str> {
     NAMES.get(position).copied()
 }
 
-fn method<'e>(attributes: Attributes<'e>, method: &Method) -> Attributes<'e> {
-    attributes.text("http.request.method", known(method).unwrap_or("_OTHER"))
+fn method<'e>(attributes: Attributes<'e>, method: &'e Method) -> Attributes<'e> {
+    match known(method) {
+        Some(known) => attributes.text("http.request.method", known),
+        None => attributes
+            .text("http.request.method", "_OTHER")
+            .text("http.request.method_original", method.as_str()),
+    }
+}
+
+/// Names a server, if it is known.
+fn address<'e>(attributes: Attributes<'e>, host: &'e str, port: Option<u16>) -> Attributes<'e> {
+    if host.is_empty() {
+        return attributes;
+    }
+    let attributes = attributes.text("server.address", host);
+    match port {
+        Some(port) => attributes.number("server.port", port.into()),
+        None => attributes,
+    }
+}
+
+fn flags(exchange: &ExchangeSpans, parent: u32) -> u32 {
+    parent | if exchange.sampled { SAMPLED } else { 0 }
 }
 
 fn protocol(version: Version) -> &'static str {
@@ -300,7 +321,7 @@ impl<'e> Span<'e> {
             trace_id: exchange.trace,
             id,
             parent_span_id: None,
-            flags: LOCAL_PARENT,
+            flags: flags(exchange, LOCAL_PARENT),
             name,
             kind,
             start_time_unix_nano: start,

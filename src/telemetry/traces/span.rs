@@ -15,6 +15,8 @@ pub struct ExchangeSpans {
     pub trace: TraceId,
     /// The span of the request's sender.
     pub parent: Option<SpanId>,
+    /// The decision that was made at the start. Failures and slow exchanges are exported without it.
+    pub sampled: bool,
     pub began: UnixMillis,
     pub server: ServerSpan,
     pub waits: Vec<ChildSpan>,
@@ -27,15 +29,18 @@ pub struct ServerSpan {
     pub id: SpanId,
     pub duration: Duration,
     pub method: Method,
-    pub tls: bool,
+    pub scheme: &'static str,
     pub protocol: Version,
+    /// Empty if the client names none.
     pub host: String,
+    pub port: Option<u16>,
     pub path: String,
     /// The template of the operation with the API's base path.
     pub route: Option<String>,
-    pub status: u16,
+    /// `None` if the client left before an answer.
+    pub status: Option<u16>,
     pub reason: Reason,
-    /// Counts as an error: the gateway or the backend failed.
+    /// Counts as an error: the gateway or the backend failed, or the client got no answer.
     pub failed: bool,
     pub client: IpAddr,
     pub peer: SocketAddr,
@@ -66,8 +71,13 @@ pub struct ClientSpan {
     /// The time since the beginning of the exchange.
     pub started: Duration,
     pub duration: Duration,
-    /// `host:port` of the target that answered.
-    pub target: Option<String>,
+    /// The host of the last target; empty if none was asked.
+    pub host: String,
+    pub port: Option<u16>,
+    /// The address that it was asked for, without a query.
+    pub url: String,
+    /// The number of times that the request was sent again.
+    pub again: u32,
     /// `None` if no backend answered.
     pub status: Option<u16>,
 }

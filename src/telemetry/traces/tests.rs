@@ -50,6 +50,16 @@ fn the_client_decides_and_the_ids_where_it_does_not() {
 }
 
 #[test]
+fn the_last_56_bits_decide_as_in_opentelemetry() {
+    // the rejection threshold of 25 % is 0xc0000000000000: traces from there on are kept
+    let (quarter, ..) = tracer(0.25);
+    let samples = |id| quarter.samples(TraceId::random(id));
+    assert!(!samples(0xffff_ffff_ffff_ffff_ffbf_ffff_ffff_ffff));
+    assert!(samples(0x0000_0000_0000_0001_00c0_0000_0000_0000));
+    assert!(samples(0x0000_0000_0000_0001_00ff_ffff_ffff_ffff));
+}
+
+#[test]
 fn ids_do_not_repeat() {
     let (tracer, ..) = tracer(1.0);
     let mut seen = std::collections::HashSet::new();
@@ -77,22 +87,24 @@ fn failures_and_slow_exchanges_are_exported_whatever_was_decided() {
 
 fn exchange(tracer: &Tracer) -> ExchangeSpans {
     let trace = tracer.begin(Some(client(PARENT)));
-    let (id, parent) = (trace.trace, trace.parent());
+    let (id, parent, sampled) = (trace.trace, trace.parent(), trace.is_sampled());
     let (server, backend, _) = trace.into_own().expect("the gateway's own");
     ExchangeSpans {
         trace: id,
         parent,
+        sampled,
         began: UnixMillis(1_795_737_600_123),
         server: ServerSpan {
             id: server,
             duration: Duration::from_millis(7),
             method: Method::GET,
-            tls: true,
+            scheme: "https",
             protocol: Version::HTTP_2,
             host: "api.bank.example".to_owned(),
+            port: Some(443),
             path: "/accounts/1.0.0/accounts/42".to_owned(),
             route: Some("/accounts/1.0.0/accounts/{id}".to_owned()),
-            status: 200,
+            status: Some(200),
             reason: Reason::Forwarded,
             failed: false,
             client: [192, 0, 2, 1].into(),
@@ -116,7 +128,10 @@ fn exchange(tracer: &Tracer) -> ExchangeSpans {
             id: backend,
             started: Duration::from_millis(4),
             duration: Duration::from_millis(2),
-            target: Some("http://10.0.0.9:8080".to_owned()),
+            host: "10.0.0.9".to_owned(),
+            port: Some(8080),
+            url: "http://10.0.0.9:8080/accounts/42".to_owned(),
+            again: 1,
             status: Some(200),
         }),
     }
@@ -196,6 +211,51 @@ fn an_exchange_is_written_as_the_protocol_wants_it() {
     let backend = attributes(backend);
     assert_eq!(backend["server.address"], json!({ "stringValue": "10.0.0.9" }));
     assert_eq!(backend["server.port"], json!({ "intValue": "8080" }));
+    assert_eq!(backend["url.full"], json!({ "stringValue": "http://10.0.0.9:8080/accounts/42" }));
+    assert_eq!(backend["http.request.resend_count"], json!({ "intValue": "1" }));
+}
+
+/// Returns the flags of the spans of one exchange, with the state of its parent.
+fn flags(exchange: &ExchangeSpans) -> Vec<u64> {
+    let resource = TraceResource { instance: String::new(), host: String::new() };
+    let written = encode_spans(&resource, std::slice::from_ref(exchange)).unwrap();
+    let written: Value = serde_json::from_slice(&written).unwrap();
+    let spans = written["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap();
+    spans.iter().map(|span| span["flags"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn flags_tell_the_decision_and_whose_child_a_span_is() {
+    let (tracer, ..) = tracer(1.0);
+    let mut exchange = exchange(&tracer);
+    assert_eq!(flags(&exchange), [0x301, 0x101, 0x101]);
+    // a failure that nobody sampled, of a trace that begins here
+    exchange.sampled = false;
+    exchange.parent = None;
+    assert_eq!(flags(&exchange), [0x100, 0x100, 0x100]);
+}
+
+#[test]
+fn a_client_that_left_before_an_answer_has_no_status() {
+    let (tracer, ..) = tracer(1.0);
+    let mut left = exchange(&tracer);
+    left.server.status = None;
+    left.server.reason = Reason::ClientClosed;
+    left.server.failed = true;
+    left.server.host = String::new();
+    left.backend.as_mut().unwrap().status = None;
+    let resource = TraceResource { instance: String::new(), host: String::new() };
+    let written = encode_spans(&resource, &[left]).unwrap();
+    let written: Value = serde_json::from_slice(&written).unwrap();
+    let spans = &written["resourceSpans"][0]["scopeSpans"][0]["spans"];
+    for at in [0, 2] {
+        assert_eq!(spans[at]["status"], json!({ "code": 2 }));
+        let attributes = attributes(&spans[at]);
+        assert_eq!(attributes.get("http.response.status_code"), None);
+        assert_eq!(attributes["error.type"], json!({ "stringValue": "client_closed" }));
+    }
+    let server = attributes(&spans[0]);
+    assert_eq!((server.get("server.address"), server.get("server.port")), (None, None));
 }
 
 #[test]
@@ -204,7 +264,7 @@ fn a_failure_has_a_status_and_a_type() {
     let resource = TraceResource { instance: String::new(), host: String::new() };
     let mut failed = exchange(&tracer);
     failed.server.failed = true;
-    failed.server.status = 503;
+    failed.server.status = Some(503);
     failed.server.reason = Reason::BackendRefused;
     failed.server.method = Method::from_bytes(b"INVENTED").unwrap();
     failed.server.route = None;
@@ -217,6 +277,10 @@ fn a_failure_has_a_status_and_a_type() {
         assert_eq!(spans[at]["status"], json!({ "code": 2 }));
         let attributes = attributes(&spans[at]);
         assert_eq!(attributes["http.request.method"], json!({ "stringValue": "_OTHER" }));
+        assert_eq!(
+            attributes["http.request.method_original"],
+            json!({ "stringValue": "INVENTED" })
+        );
         let wanted = Reason::BackendRefused.label();
         assert_eq!(attributes["error.type"], json!({ "stringValue": wanted }));
     }

@@ -22,7 +22,7 @@ const QUEUED_BUFFERS: usize = 64;
 /// Waits of one exchange that become spans of their own.
 const MOST_WAITS: usize = 8;
 
-/// The bits of a trace id that decide on sampling, as OpenTelemetry's samplers read them.
+/// The values of a trace's randomness, as OpenTelemetry's consistent probability sampling has it.
 const DECIDING_BITS: u64 = 1 << 56;
 
 /// Finished exchanges, on their way to the exporter.
@@ -34,6 +34,7 @@ pub type SpanReceiver = Receiver<FinishedExchanges>;
 /// The parts that every worker's tracer is made of.
 #[derive(Clone)]
 pub struct TracerParts {
+    /// Traces whose randomness lies below it are not sampled.
     threshold: u64,
     slow: Duration,
     queue: Sender<FinishedExchanges>,
@@ -70,7 +71,7 @@ impl TracerParts {
     /// exchange that takes as long as `slow` is exported in any case.
     pub fn new(share: f64, slow: Duration, counters: Arc<TraceCounters>) -> (Self, SpanReceiver) {
         let (queue, receiver) = channel(QUEUED_BUFFERS);
-        (Self { threshold: threshold(share), slow, queue, counters }, receiver)
+        (Self { threshold: rejection_threshold(share), slow, queue, counters }, receiver)
     }
 
     /// Makes the tracer of one worker. `seed` is random.
@@ -85,8 +86,8 @@ impl TracerParts {
     clippy::cast_precision_loss,
     reason = "the share lies between 0 and 1, so the threshold within 0..=2^56"
 )]
-fn threshold(share: f64) -> u64 {
-    (share.clamp(0.0, 1.0) * DECIDING_BITS as f64) as u64
+fn rejection_threshold(share: f64) -> u64 {
+    DECIDING_BITS.saturating_sub((share.clamp(0.0, 1.0) * DECIDING_BITS as f64) as u64)
 }
 
 impl Tracer {
@@ -99,10 +100,14 @@ impl Tracer {
         ExchangeTrace {
             trace,
             parent: client.map(|client| client.span),
-            sampled: client
-                .map_or_else(|| trace.low() < self.parts.threshold, |client| client.sampled),
+            sampled: client.map_or_else(|| self.samples(trace), |client| client.sampled),
             own: Some(own),
         }
+    }
+
+    /// Decides on a trace that begins here.
+    pub(super) fn samples(&self, trace: TraceId) -> bool {
+        trace.randomness() >= self.parts.threshold
     }
 
     /// Tells whether the spans of an exchange that ended are exported.

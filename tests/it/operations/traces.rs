@@ -7,6 +7,7 @@ use http::Request;
 use serde_json::{Value, json};
 
 use crate::support::bank::Bank;
+use crate::support::client::RawConnection;
 use crate::support::collector::Collector;
 use crate::support::config::{Config, api, application};
 use crate::support::gateway::Gateway;
@@ -69,6 +70,8 @@ async fn an_exchange_and_its_backend_are_spans_of_the_clients_trace() {
     }
     let port = bank.production.address().port();
     assert_eq!(client["attributes"]["server.port"], json!(port));
+    let asked = format!("{}/base/accounts/42", bank.production.url());
+    assert_eq!(client["attributes"]["url.full"], json!(asked), "without the query");
     assert_eq!(server["resource"]["service.name"], "portcullis");
     let line = bank.gateway.log(1).await.remove(0);
     assert_eq!(line["trace_id"], TRACE);
@@ -100,6 +103,77 @@ async fn failures_and_slow_exchanges_are_exported_though_nobody_sampled_them() {
     assert_eq!(slow["status"], "Unset");
     assert!(slow["nanos"].as_u64().unwrap() >= 150_000_000, "{slow}");
     bank.gateway.metric_becomes("portcullis_trace_spans_exported_total", 4).await;
+}
+
+#[tokio::test]
+async fn a_backend_that_gives_no_answer_is_named_with_its_tries() {
+    let collector = Collector::start().await;
+    let dead = Origin::refusing_address();
+    let retries = "retries = { attempts = 1, on = [\"connect\"], budget = 1.0 }";
+    let api = api("dead:1").open().to(&format!("http://{dead}")).production(retries);
+    let tables = traces(&collector.url(), "sample = 0.0");
+    let bank = Bank::of(|config| config.api(api).tables(&tables)).await;
+    assert!(bank.gateway.get("/dead/1/x", None).await.status().is_server_error());
+    let spans = collector.wait_for(2).await;
+    let client = named(&spans, "Client");
+    assert_eq!(client["status"], "Error");
+    let wanted = json!({
+        "server.address": "127.0.0.1",
+        "server.port": dead.port(),
+        "url.full": format!("http://{dead}/x"),
+        "http.request.resend_count": 1,
+        "error.type": "backend_refused",
+    });
+    for (name, value) in wanted.as_object().unwrap() {
+        assert_eq!(&client["attributes"][name], value, "{name}");
+    }
+    assert_eq!(bank.gateway.log(1).await[0]["backend"], format!("http://{dead}"));
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_before_its_answer_is_an_error_without_a_status() {
+    let collector = Collector::start().await;
+    let origin = Origin::serving(Script::hang());
+    let api = api("slow:1").open().to(&origin.url());
+    let tables = traces(&collector.url(), "sample = 0.0\nslow = \"1h\"");
+    let bank = Bank::of(|config| config.api(api).tables(&tables)).await;
+    let mut connection = RawConnection::open(bank.gateway.address()).await.unwrap();
+    connection.send("GET /slow/1/x HTTP/1.1\r\nhost: a.example\r\n\r\n").await.unwrap();
+    origin.wait_for(1).await;
+    drop(connection);
+    for span in collector.wait_for(2).await {
+        assert_eq!(span["status"], "Error", "{span}");
+        assert_eq!(span["attributes"]["error.type"], "client_closed", "{span}");
+        assert_eq!(span["attributes"].get("http.response.status_code"), None, "{span}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_span_tells_what_the_client_asked_for() {
+    let collector = Collector::start().await;
+    let tables = traces(&collector.url(), "sample = 1.0");
+    let change =
+        |config: Config| config.gateway("trusted_proxies = [\"127.0.0.1\"]").tables(&tables);
+    let bank = Bank::of(change).await;
+    let mut connection = RawConnection::open(bank.gateway.address()).await.unwrap();
+    let invented = "M".repeat(2_000);
+    let head = format!(
+        "{invented} {PATH} HTTP/1.1\r\nhost: api.example\r\nx-forwarded-proto: https\r\n\r\n"
+    );
+    connection.send(head).await.unwrap();
+    connection.answer().await.unwrap();
+    let spans = collector.wait_for(1).await;
+    assert_eq!(spans[0]["name"], "HTTP");
+    let wanted = json!({
+        "http.request.method": "_OTHER",
+        "http.request.method_original": "M".repeat(64),
+        "url.scheme": "https",
+        "server.address": "api.example",
+        "server.port": 443,
+    });
+    for (name, value) in wanted.as_object().unwrap() {
+        assert_eq!(&spans[0]["attributes"][name], value, "{name}");
+    }
 }
 
 #[tokio::test]
