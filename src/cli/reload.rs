@@ -1,6 +1,7 @@
 //! `portcullis reload`: makes the running gateway read its files again.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -10,20 +11,23 @@ use crate::cli::control::{self, ControlError};
 use crate::cli::exit;
 use crate::cli::output::Output;
 use crate::cli::runtime::{control_runtime, install_crypto};
-use crate::config;
+use crate::config::{ConfigFiles, StoredObjects};
 use crate::model::identity::Identities;
 
 /// Asks for a reload. Exits 0 if the files are in force, 1 if the gateway refuses or none runs, 2
 /// if the files have errors.
 pub(super) fn reload(config: &Path, options: &ReloadOptions, output: Output) -> u8 {
     install_crypto();
-    let state_dir = match config::load_gateway(config, &Identities::default()) {
-        Ok(loaded) => loaded.model.gateway.state_dir,
-        Err(report) => {
-            output.note(&report.render(output.style));
-            return exit::CONFIGURATION;
-        }
-    };
+    let files = Arc::new(ConfigFiles::read(config));
+    let identities = Identities::default();
+    // the gateway may go without what is broken, and then says so
+    if let Err(report) = files.resolve_gateway(&identities, StoredObjects::default())
+        && files.without_broken(&identities, &[]).is_none()
+    {
+        output.note(&report.render(output.style));
+        return exit::CONFIGURATION;
+    }
+    let state_dir = files.state_dir();
     let path = match options.confirm {
         Some(Confirmation::Removals) => "/reload?confirm=removals",
         None => "/reload",

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use crate::support::bank::Bank;
 use crate::support::config::{Config, api};
 use crate::support::gateway::json as body;
+use crate::support::origin::Origin;
+use crate::support::program::Program;
 
 const PATH: &str = "/accounts/1.0.0/accounts/42";
 
@@ -42,4 +44,21 @@ async fn a_broken_api_is_left_out_and_comes_back() {
     bank.reload(|config| with(config, true, &backend)).await.unwrap();
     assert_eq!(bank.gateway.metric("portcullis_quarantined").await, 0);
     assert_eq!(bank.gateway.status("/trial/1.0.0/x", &token).await, 200);
+}
+
+#[test]
+fn the_command_asks_the_gateway_although_the_file_has_an_error() {
+    let origin = Origin::start();
+    let mut program = Program::new(&origin.url(), "[gateway]\nquarantine = true\n");
+    program.start();
+    program.wait_until_ready();
+    program.edit("max_body_bytes = \"1KiB\"", "max_body_bytes = \"wrong\"");
+    let reloaded = program.command(&["reload"]);
+    let told = String::from_utf8_lossy(&reloaded.stderr).into_owned();
+    assert_eq!(reloaded.status.code(), Some(0), "{told}");
+    assert!(told.contains("left out: API accounts 1.0.0: "), "{told}");
+    // without `quarantine` the error is told, and nobody is asked
+    program.edit("quarantine = true", "quarantine = false");
+    let refused = program.command(&["reload"]);
+    assert_eq!(refused.status.code(), Some(2), "{}", String::from_utf8_lossy(&refused.stderr));
 }
