@@ -62,7 +62,8 @@ families! {
         "Client connections that are open.";
     CONNECTIONS_LIMIT = "portcullis_connections_limit", Gauge(Sum), ["listener"], Listeners(1),
         "The most connections that may be open: max_connections.";
-    CONNECTIONS_TOTAL = "portcullis_connections_total", Counter, ["listener"], Listeners(1),
+    CONNECTIONS_TOTAL = "portcullis_connections_accepted_total",
+        Counter, ["listener"], Listeners(1),
         "Client connections that were accepted.";
     CONNECTIONS_REFUSED = "portcullis_connections_refused_total",
         Counter, ["listener", "reason"], Listeners(RefusedConnection::ALL.len()),

@@ -258,7 +258,7 @@ fn listeners_and_workers_are_summed() {
     let https = ("listener", "https");
     assert_eq!(listener.open(), 2);
     assert_eq!(scrape.one("portcullis_connections", &[https]), 2.0);
-    assert_eq!(scrape.one("portcullis_connections_total", &[https]), 3.0);
+    assert_eq!(scrape.one("portcullis_connections_accepted_total", &[https]), 3.0);
     assert_eq!(
         scrape.one("portcullis_connections_refused_total", &[https, ("reason", "descriptors")]),
         1.0

@@ -61,5 +61,8 @@ async fn a_listener_may_change_its_name() {
     assert_eq!(ask(&mut kept, &url).await.as_deref(), Some("close"));
     assert_eq!(bank.gateway.get(PATH, None).await.status(), 200, "at the same address");
     let metrics = bank.gateway.metrics().await;
-    assert!(metrics.contains("portcullis_connections_total{listener=\"public\"} "), "{metrics}");
+    assert!(
+        metrics.contains("portcullis_connections_accepted_total{listener=\"public\"} "),
+        "{metrics}"
+    );
 }

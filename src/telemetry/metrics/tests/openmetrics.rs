@@ -1,11 +1,13 @@
 //! Scrapes in the OpenMetrics format: names, ends, exemplars.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use http::Method;
 
 use super::measured;
 use crate::model::reason::Reason;
+use crate::telemetry::metrics::families::ALL;
 use crate::telemetry::metrics::{Measured, Metrics, ScrapeFormat};
 use crate::telemetry::{TraceId, UnixMillis};
 
@@ -54,4 +56,13 @@ fn a_bucket_has_the_last_exchange_that_was_traced() {
     assert!(bucket("+Inf").ends_with(&format!("{{trace_id=\"{:032x}\"}} 60 1000.001", 3)));
     assert!(!bucket("1.0").contains('#'));
     assert!(!metrics.render().contains("trace_id"), "the text format has none");
+}
+
+#[test]
+fn no_two_families_have_one_name() {
+    // OpenMetrics takes the end off the names of counters
+    let names = ALL.iter().map(|family| family.name.strip_suffix("_total").unwrap_or(family.name));
+    let mut seen = HashSet::new();
+    let twice: Vec<_> = names.filter(|name| !seen.insert(*name)).collect();
+    assert_eq!(twice, [""; 0]);
 }
