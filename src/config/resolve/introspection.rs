@@ -41,9 +41,11 @@ pub(super) fn validation(table: &Table<'_>) -> TokenValidation {
         };
         return TokenValidation::Both { every, on_failure };
     }
-    for key in
-        ["introspect_every", "on_introspection_failure"].into_iter().filter(|key| table.has(key))
-    {
+    // a default that does nothing is no mistake
+    let every = table.time("introspect_every", EVERY) != EVERY;
+    let allows = table.choice("on_introspection_failure", &["refuse", "allow"]) == Some("allow");
+    let told = [("introspect_every", every), ("on_introspection_failure", allows)];
+    for (key, _) in told.into_iter().filter(|(_, told)| *told) {
         let message =
             format!("`{}` has no effect without `token_validation = \"both\"`", table.path(key));
         table.error(key, message, None);

@@ -45,7 +45,8 @@ pub(super) fn refuse_template_keys(table: &Table<'_>) {
             ADDRESS_HINT,
         ),
     ] {
-        if table.has(key) {
+        let is_empty = key == "credentials_for" && table.tables(key).is_empty();
+        if table.has(key) && !is_empty {
             table.error(key, message.to_owned(), Some(hint.to_owned()));
         }
     }

@@ -45,8 +45,9 @@ pub(super) fn store(roots: &RootTables<'_>, sources: &Sources, state_dir: &Path)
     if !matches!(location, StoreLocation::Postgres(_)) {
         for key in ["password", "ca", "tls"] {
             if table.has(key) {
-                let message = format!("`store.{key}` is for PostgreSQL, and `store.url` is not");
-                table.error(key, message, None);
+                let message = format!("`store.{key}` does nothing: it is for PostgreSQL");
+                let hint = Some("write `url = \"postgres://user@host/database\"`".to_owned());
+                table.problems().warning(table.at_key(key), message, hint);
             }
         }
     }

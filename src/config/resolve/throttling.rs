@@ -200,7 +200,8 @@ fn refuse_keys_of_other_levels(table: &Table<'_>, level: PolicyLevel) {
         ("per_user", &[Application, Advanced]),
     ];
     for (key, levels) in rules {
-        if table.has(key) && !levels.contains(&level) {
+        let is_off = key == "per_user" && !table.flag(key, false);
+        if table.has(key) && !is_off && !levels.contains(&level) {
             let all: Vec<_> = levels.iter().map(|level| format!("{:?}", level.as_str())).collect();
             table.error(
                 key,

@@ -1,6 +1,6 @@
 //! Settings that work but are probably not meant.
 
-use super::{API, KEY_MANAGER, LISTENER, load_text};
+use super::{API, KEY_MANAGER, LISTENER, load_text, report};
 
 const APP: &str = "[[applications]]\nname = \"app\"\n\
                    keys = [{ type = \"production\", key_manager = \"km\", consumer_key = \"c\" }]\n\
@@ -94,4 +94,32 @@ fn the_example_is_clean() {
     );
     let warnings: Vec<_> = loaded.unwrap().warnings.problems().collect();
     assert!(warnings.is_empty(), "{warnings:?}");
+}
+
+#[test]
+fn a_default_that_does_nothing_is_no_mistake() {
+    let key_manager = format!(
+        "{KEY_MANAGER}introspect_every = \"60s\"\non_introspection_failure = \"refuse\"\n\
+         credentials_for = []\n"
+    );
+    let policy = "[[throttling_policies]]\nname = \"p\"\nlevel = \"subscription\"\nrequests = 5\n\
+                  per = \"1m\"\nper_user = false\n";
+    load_text(&format!("{key_manager}{policy}")).unwrap();
+    for (from, to) in [
+        ("\"60s\"", "\"61s\""),
+        ("\"refuse\"", "\"allow\""),
+        ("[]", "[{ organization = \"a\", file = \"a.toml\" }]"),
+    ] {
+        let wrong = key_manager.replacen(from, to, 1);
+        assert_ne!(wrong, key_manager);
+        report(&wrong);
+    }
+    report(&policy.replace("false", "true"));
+}
+
+#[test]
+fn the_keys_of_another_database_are_told_of() {
+    let loaded = load_text("[store]\npassword = \"secret\"\n").unwrap();
+    let told = loaded.warnings.problems().collect::<Vec<_>>().join("\n");
+    assert!(told.contains("`store.password` does nothing: it is for PostgreSQL"), "{told}");
 }

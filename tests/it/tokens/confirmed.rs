@@ -143,7 +143,7 @@ async fn what_does_nothing_is_told_and_what_opens_is_warned_of() {
     let stage = Stage::of("").await;
     let good = config("http://127.0.0.1:1", "http://127.0.0.1:2", "").to_string();
     let wrong = [
-        ("\"both\"", "\"introspection\"\nintrospect_every = \"1m\""),
+        ("\"both\"", "\"introspection\"\nintrospect_every = \"2m\""),
         ("\"both\"", "\"self_validate_jwt\"\non_introspection_failure = \"allow\""),
         ("credentials = { username = \"gateway\", password = \"secret\" }\n", ""),
         ("introspection_endpoint = \"http://127.0.0.1:2/introspect\"\n", ""),
