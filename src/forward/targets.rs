@@ -84,8 +84,7 @@ impl Forwarder {
             if let Some(host) = &host {
                 request.headers_mut().insert(header::HOST, host.clone());
             }
-            let again =
-                u32::try_from(tried.len()).is_ok_and(|tries| tries < group.retries.attempts);
+            let again = attempts.again < group.retries.attempts;
             let spare =
                 if again && sends_answered_again(group.retries) { spare(&request) } else { None };
             let answered = match asked.address {

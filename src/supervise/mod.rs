@@ -2,7 +2,8 @@
 //! order of things and what a reload may touch.
 //!
 //! The walk through the files: [`start`] (from a file to a running gateway) over [`opening`]
-//! (sockets, folder, log) and [`start_settings`] (those that a reload does not apply), [`turn`] (the process that may write to `state_dir`), [`worker_parts`],
+//! (sockets, folder, log) and [`start_settings`] (those that a reload does not apply),
+//! [`state_dir_turn`] (the process that may write to `state_dir`), [`worker_parts`],
 //! [`control_side`] (management) and [`upkeep`] (tasks beside the requests), [`facts`] (values for
 //! a scrape), [`reload`] (the next generation, prepared in the [`background`]), [`settled_files`]
 //! (files that rest), [`inventory`] (how much a reload may take away), [`listeners`] (sockets to
@@ -10,8 +11,8 @@
 //! number of connections that the process can hold), [`certificates`] (their expiry), [`signals`],
 //! [`watch`] (changed files), [`workers`] (the threads), [`trace_export`] (spans for the
 //! collector), [`clock`], [`clock_watch`] (a clock that jumps), [`access_lines`] (gained and lost
-//! access), [`last_use`], [`planning`] (the changes that another file would make),
-//! [`stored_check`] (files and store together, for `check`), [`transfer`] (the store as a file).
+//! access), [`last_use`], [`planning`] (the changes that another file would make), [`stored_check`]
+//! (files and store together, for `check`), [`transfer`] (the store as a file).
 
 mod access_lines;
 mod background;

@@ -76,7 +76,7 @@ mod tests {
             third,
             "application/openmetrics-text",
             "Application/OpenMetrics-Text; q=1",
-            // of the ranges that fit the text format, the one that names it says how much it is liked
+            // the range that names the text format has its weight
             "text/plain;q=0.1,*/*;q=0.8,application/openmetrics-text;q=0.5",
         ] {
             assert_eq!(ScrapeFormat::accepted(accept), ScrapeFormat::OpenMetrics, "{accept}");

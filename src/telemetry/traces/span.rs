@@ -15,7 +15,7 @@ pub struct ExchangeSpans {
     pub trace: TraceId,
     /// The span of the request's sender.
     pub parent: Option<SpanId>,
-    /// The decision that was made at the start. Failures and slow exchanges are exported without it.
+    /// The decision at the start. Failures and slow exchanges are exported without it.
     pub sampled: bool,
     pub began: UnixMillis,
     pub server: ServerSpan,
