@@ -134,10 +134,10 @@ class Writer:
     def lost(self, gateway):
         """The acknowledged writes that this gateway does not show."""
         shown = set()
-        for application in self.listed(gateway, "/applications?limit=10000", "applicationId"):
+        for application in self.listed(gateway, "/applications?limit=1000", "applicationId"):
             shown.add(application)
             shown.update(self.listed(gateway, f"/applications/{application}/oauth-keys", "keyMappingId"))
-            shown.update(self.listed(gateway, f"/subscriptions?applicationId={application}&limit=10000", "subscriptionId"))
+            shown.update(self.listed(gateway, f"/subscriptions?applicationId={application}&limit=1000", "subscriptionId"))
         return self.acknowledged - shown
 
     def listed(self, gateway, path, id_name):
