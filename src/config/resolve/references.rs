@@ -75,8 +75,8 @@ impl References {
 pub(super) fn observing(table: &Table<'_>) -> bool {
     let observes = table.flag("observe", false);
     if observes {
-        let message = "requests that this refuses for scope, audience or subscription are \
-                       forwarded (`observe = true`)";
+        let message = "requests that this refuses for scope, audience, subscription or binding \
+                       are forwarded (`observe = true`)";
         let hint = Some("remove `observe` when the log shows no more of them".to_owned());
         table.problems().warning(table.at_key("observe"), message.to_owned(), hint);
     }

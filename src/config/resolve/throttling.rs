@@ -126,6 +126,9 @@ fn level(table: &Table<'_>) -> Option<PolicyLevel> {
 
 fn excess(table: &Table<'_>) -> ExcessRule {
     if table.flag("observe", false) {
+        let message = "requests beyond this policy are forwarded (`observe = true`)".to_owned();
+        let hint = Some("remove `observe` when the log shows no more of them".to_owned());
+        table.problems().warning(table.at_key("observe"), message, hint);
         ExcessRule::Observe
     } else if table.flag("stop_on_quota_reach", true) {
         ExcessRule::Refuse

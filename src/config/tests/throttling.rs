@@ -196,6 +196,8 @@ fn an_excess_is_refused_marked_or_observed() {
     assert_eq!(excess(""), ExcessRule::Refuse);
     assert_eq!(excess("stop_on_quota_reach = false"), ExcessRule::Mark);
     assert_eq!(excess("observe = true"), ExcessRule::Observe);
+    let told = warnings(&policy("requests = 5\nper = \"1m\"\nobserve = true"));
+    assert!(told.contains("beyond this policy are forwarded"), "{told}");
 }
 
 #[test]
