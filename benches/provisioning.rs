@@ -12,6 +12,12 @@
     reason = "a bench that cannot start says so"
 )]
 
+#[path = "provisioning/changes.rs"]
+mod changes;
+#[path = "provisioning/clients.rs"]
+mod clients;
+#[path = "provisioning/copying.rs"]
+mod copying;
 #[path = "provisioning/deaf.rs"]
 mod deaf;
 #[path = "provisioning/fleet.rs"]
@@ -19,6 +25,10 @@ mod fleet;
 #[path = "../tests/it/support/servers/postgres.rs"]
 #[allow(dead_code, reason = "tests do more with it")]
 mod postgres;
+#[path = "provisioning/processors.rs"]
+mod processors;
+#[path = "provisioning/rest.rs"]
+mod rest;
 #[path = "provisioning/running.rs"]
 mod running;
 #[path = "../tests/it/support/clients/signer.rs"]
@@ -40,7 +50,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::fleet::{Fleet, Size};
-use crate::running::{ADMINISTRATOR, Applications, Caller, Starting};
+use crate::running::{ADMINISTRATOR, Applications, Caller, Cores, Starting};
 use crate::signer::Signer;
 
 /// Each with one key and one subscription. The environment's `APPLICATIONS` takes another number.
@@ -64,26 +74,37 @@ async fn main() {
     let (applications, rounds) =
         if measured { (wanted.unwrap_or(APPLICATIONS), 300) } else { (200, 3) };
     let folder = tempfile::tempdir().expect("a folder");
-    let backend = traffic::backend();
+    let backend = clients::backend();
     let signer = Signer::new("1");
     let keys = signer.jwks();
-    one_gateway(folder.path(), &keys, backend, (applications, rounds)).await;
-    let fleet =
-        Fleet { folder: folder.path(), signer: &signer, keys: &keys, backend, applications };
-    fleet.measure(if measured { Size::Measured } else { Size::Tried }).await;
+    let of_files = one_gateway(folder.path(), &keys, backend, (applications, rounds)).await;
+    let fleet = Fleet {
+        folder: folder.path(),
+        signer: &signer,
+        keys: &keys,
+        backend,
+        applications,
+        // the gateway before has made some
+        count: applications + rounds,
+        of_files,
+    };
+    let size = if measured { Size::Measured } else { Size::Tried };
+    fleet.measure(size, rounds).await;
 }
 
-/// A gateway with a SQLite store of its own.
-async fn one_gateway(folder: &Path, keys: &str, backend: u16, (count, rounds): (u32, u32)) {
+/// A gateway with a SQLite store of its own. Returns the MiB that the applications take from a file.
+async fn one_gateway(folder: &Path, keys: &str, backend: u16, (count, rounds): (u32, u32)) -> u64 {
     let filling = Instant::now();
     fs::create_dir_all(folder.join("state")).expect("a folder");
     let path = folder.join("state/portcullis.db");
     let store = SqliteStore::open(&path, Arc::new(SystemClock)).expect("a store");
-    fill(&store, Some(&folder.join("applications.jsonl")), count).await;
+    fill(&store, &folder.join("applications.jsonl"), count).await;
     drop(store);
     println!("{count} applications written in {:.0} s", filling.elapsed().as_secs_f64());
-    let starting = Starting { folder, applications: Applications::File, keys, backend, count };
-    let from_files = starting.start().await;
+    let (applications, cores) = (Applications::File, Cores::All);
+    let starting =
+        Starting { folder: folder.to_owned(), applications, keys, backend, count, cores };
+    let from_files = starting.clone().start().await;
     let of_files = from_files.resident();
     println!("from a file: ready after {:.1} s, {of_files} MiB", from_files.ready_after);
     drop(from_files);
@@ -94,28 +115,22 @@ async fn one_gateway(folder: &Path, keys: &str, backend: u16, (count, rounds): (
     for user in [ADMINISTRATOR, DEVELOPER] {
         lists(&mut from_store.caller(user).await, count, rounds).await;
     }
-    changes(&mut from_store.caller(DEVELOPER).await, rounds).await;
+    changes(&mut from_store.caller(DEVELOPER).await, "new", rounds).await;
+    of_files
 }
 
 /// Writes applications into a store, and into a file of applications.
-pub(crate) async fn fill(store: &dyn Store, file: Option<&Path>, applications: u32) {
+async fn fill(store: &dyn Store, file: &Path, applications: u32) {
     let began = Instant::now();
-    let mut lines = file.map(|path| File::create(path).expect("a file"));
+    let mut lines = File::create(file).expect("a file");
     for first in (0..applications).step_by(AT_ONCE as usize) {
         let mut changes = Vec::new();
         let mut text = String::new();
         for number in first..(first + AT_ONCE).min(applications) {
             changes.extend(records(number).map(Change::Create));
-            writeln!(
-                text,
-                r#"{{"name":"application-{number:07}","owner":"{}","keys":[{{"type":"production","key_manager":"is","consumer_key":"consumer-{number:07}"}}],"subscriptions":[{{"api":"orders:1.0.0"}}]}}"#,
-                owner(number)
-            )
-            .expect("memory");
+            writeln!(text, "{}", line(number)).expect("memory");
         }
-        if let Some(lines) = &mut lines {
-            lines.write_all(text.as_bytes()).expect("written");
-        }
+        lines.write_all(text.as_bytes()).expect("written");
         write(store, changes).await;
         let written = (first + AT_ONCE).min(applications);
         if written.is_multiple_of(applications.div_ceil(20)) {
@@ -138,6 +153,14 @@ pub(crate) async fn write(store: &dyn Store, changes: Vec<Change>) -> u64 {
 /// Each owner has one application in a thousand.
 fn owner(number: u32) -> String {
     format!("dev-{}", number % OWNERS)
+}
+
+/// An application as a line of a file.
+pub(crate) fn line(number: u32) -> String {
+    format!(
+        r#"{{"name":"application-{number:07}","owner":"{}","keys":[{{"type":"production","key_manager":"is","consumer_key":"consumer-{number:07}"}}],"subscriptions":[{{"api":"orders:1.0.0"}}]}}"#,
+        owner(number)
+    )
 }
 
 /// An application with its key and its subscription.
@@ -166,7 +189,7 @@ pub(crate) fn records(number: u32) -> [Record; 3] {
     [own, key, subscription]
 }
 
-async fn lists(caller: &mut Caller, applications: u32, rounds: u32) {
+pub(crate) async fn lists(caller: &mut Caller, applications: u32, rounds: u32) {
     let own = if caller.user == ADMINISTRATOR { applications } else { applications / OWNERS };
     for (what, path) in [
         ("the first 25", "/applications?limit=25"),
@@ -203,15 +226,15 @@ async fn lists(caller: &mut Caller, applications: u32, rounds: u32) {
 }
 
 /// Each change is answered when it is in force.
-async fn changes(caller: &mut Caller, rounds: u32) {
+pub(crate) async fn changes(caller: &mut Caller, name: &str, rounds: u32) {
     let (_, apis) = caller.timed(&format!("GET {PORTAL}/apis"), &Value::Null).await;
     let (mut mapped, mut subscribed) = (Vec::new(), Vec::new());
     for round in 0..rounds {
-        let body = json!({ "name": format!("new-{round}"), "throttlingPolicy": "Unlimited" });
+        let body = json!({ "name": format!("{name}-{round}"), "throttlingPolicy": "Unlimited" });
         let (_, made) = caller.timed(&format!("POST {PORTAL}/applications"), &body).await;
         let application = made["applicationId"].as_str().expect("an id").to_owned();
         let line = format!("POST {PORTAL}/applications/{application}/map-keys");
-        let body = json!({ "consumerKey": format!("new-{round}"), "keyType": "PRODUCTION" });
+        let body = json!({ "consumerKey": format!("{name}-{round}"), "keyType": "PRODUCTION" });
         mapped.push(caller.timed(&line, &body).await.0);
         let body = json!({
             "applicationId": application, "apiId": apis["list"][0]["id"], "throttlingPolicy": "Unlimited",

@@ -1,6 +1,7 @@
 //! Two gateways on one PostgreSQL: how soon a change at one is in force at the other, and what changes cost traffic.
 
 use std::collections::HashSet;
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,20 +13,26 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::rt::TokioIo;
 use portcullis::model::secret::Secret;
 use portcullis::model::store::{PostgresServer, PostgresTls};
-use portcullis::store::{Change, Kind, PostgresStore};
+use portcullis::store::{Change, Kind, PostgresStore, Store};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
+use crate::copying::copy;
 use crate::deaf::DeafProxy;
 use crate::postgres::{PASSWORD, PostgresProcess};
-use crate::running::{Applications, Caller, ISSUER, Running, Starting};
+use crate::processors::leave_the_first;
+use crate::rest;
+use crate::running::{ADMINISTRATOR, Applications, Caller, Cores, ISSUER, Running, Starting};
 use crate::signer::{Signer, claims};
 use crate::traffic::{Traffic, TrafficPlan};
-use crate::{DEVELOPER, PORTAL, fill, records, tell, write};
+use crate::{DEVELOPER, PORTAL, changes, line, lists, records, tell, write};
 
 /// Clients of the traffic, whose applications nobody changes.
 const CLIENTS: u32 = 64;
+
+/// A copy of a million applications on a busy machine.
+const COPYING: Duration = Duration::from_mins(20);
 
 /// A change that takes longer is lost.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -42,7 +49,12 @@ pub(crate) struct Fleet<'f> {
     pub(crate) signer: &'f Signer,
     pub(crate) keys: &'f str,
     pub(crate) backend: u16,
+    /// Those whose names tell their numbers.
     pub(crate) applications: u32,
+    /// All that the SQLite store has.
+    pub(crate) count: u32,
+    /// MiB of a gateway with them from a file.
+    pub(crate) of_files: u64,
 }
 
 /// A store with clients whose applications come last.
@@ -53,19 +65,76 @@ struct Filled {
 }
 
 impl Fleet<'_> {
-    pub(crate) async fn measure(&self, size: Size) {
-        let server = PostgresProcess::start();
+    pub(crate) async fn measure(&self, size: Size, rounds: u32) {
+        let mut server = PostgresProcess::start();
         let url = server.database("fleet");
-        let Filled { store, tokens, applications } = self.fill(&url).await;
+        let Filled { store, tokens, applications } = self.fill(&server, &url).await;
+        let lines = lines(&url);
+        let mut count = self.count + CLIENTS;
+        self.alone(&mut server, &lines, (count, rounds)).await;
+        count += rounds;
         let (rounds, plan) = match size {
             Size::Measured => (50, TrafficPlan::measured()),
             Size::Tried => (2, TrafficPlan::tried()),
         };
-        let lines = |url: &str| format!("[store]\nurl = \"{url}\"\npassword = \"{PASSWORD}\"");
-        let count = self.applications + CLIENTS;
-        let one = self.gateway("one", &lines(&url), count).await;
+        self.both(&url, (count, rounds)).await;
+        count += rounds * 2;
+
+        leave_the_first();
+        server.kill();
+        server.run();
+        let following = Starting { count, ..self.starting("one", Applications::Postgres(&lines)) };
+        let following = Starting { cores: Cores::First, ..following }.start().await;
+        let apart = Starting { count: CLIENTS, cores: Cores::First, ..self.apart() }.start().await;
+        let plan = &plan;
+        let gateways = (following, apart);
+        let (following, apart) = (&gateways.0, &gateways.1);
+        Traffic { following, apart, store, tokens, applications, plan }.measure().await;
+        drop((gateways, server));
+        self.rest(plan).await;
+    }
+
+    /// The gateway with SQLite, whose clients are the first applications.
+    async fn rest(&self, plan: &TrafficPlan) {
+        let folder = self.folder.to_owned();
+        let (applications, cores) = (Applications::Sqlite, Cores::First);
+        let (keys, backend, count) = (self.keys, self.backend, self.count);
+        let starting = Starting { folder, applications, keys, backend, count, cores };
+        let gateway = starting.start().await;
+        let clients = CLIENTS.min(self.applications / 2);
+        let tokens = (0..clients).map(|number| self.token(&format!("consumer-{number:07}")));
+        let tokens: Vec<_> = tokens.collect();
+        rest::measure(&gateway, &tokens, clients as usize, plan).await;
+    }
+
+    /// One gateway: its start, lists and changes, and its start while the server is down.
+    async fn alone(&self, server: &mut PostgresProcess, lines: &str, (count, rounds): (u32, u32)) {
+        let began = Instant::now();
+        let one = self.gateway("one", lines, count).await;
         println!("from PostgreSQL, without a copy: ready after {:.1} s", one.ready_after);
-        let other = self.gateway("other", &lines(&url), count).await;
+        let memory = one.resident() as f64;
+        println!("memory: {memory} MiB, {:.2} of that from a file", memory / self.of_files as f64);
+        self.copied("one").await;
+        println!("the copy in state_dir: complete after {:.0} s", began.elapsed().as_secs_f64());
+        for user in [ADMINISTRATOR, DEVELOPER] {
+            lists(&mut one.caller(user).await, self.applications, rounds).await;
+        }
+        changes(&mut one.caller(DEVELOPER).await, "newer", rounds).await;
+        // the copy follows within a second
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        drop(one);
+        server.kill();
+        let one = self.gateway("one", lines, count + rounds).await;
+        println!("from the copy, without PostgreSQL: ready after {:.1} s", one.ready_after);
+        println!("memory: {} MiB", one.resident());
+        server.run();
+    }
+
+    /// Two gateways: a change at one is in force at the other.
+    async fn both(&self, url: &str, (count, rounds): (u32, u32)) {
+        let one = self.gateway("one", &lines(url), count).await;
+        let other = self.gateway("other", &lines(url), count).await;
+        self.copied("other").await;
         let times = self.elsewhere(&one, &other, ("told", rounds)).await;
         tell("in force on another gateway", times);
         drop(other);
@@ -74,34 +143,51 @@ impl Fleet<'_> {
         let proxy =
             DeafProxy::start(port.and_then(|text| text.parse().ok()).expect("a port")).await;
         let way = url.replace(port.expect("a port"), &proxy.port.to_string());
-        let deaf = self.gateway("deaf", &lines(&way), count + rounds).await;
+        let deaf = self.gateway("other", &lines(&way), count + rounds).await;
         let times = self.elsewhere(&one, &deaf, ("deaf", rounds)).await;
         tell("in force on another gateway, with every notification dropped", times);
         println!("notifications dropped: {}", proxy.dropped.load(Ordering::Relaxed));
         assert_ne!(proxy.dropped.load(Ordering::Relaxed), 0, "there was one to drop");
-        drop(deaf);
-
-        Traffic { gateway: &one, store, tokens, applications, plan }.measure().await;
     }
 
-    async fn fill(&self, url: &str) -> Filled {
-        let server = PostgresServer {
+    async fn fill(&self, server: &PostgresProcess, url: &str) -> Filled {
+        let settings = PostgresServer {
             url: url.to_owned(),
             password: Some(Secret::new(PASSWORD.to_owned())),
             ca: None,
             tls: PostgresTls::Off,
         };
-        let store = Arc::new(PostgresStore::new(&server, None).expect("a store"));
+        let store = Arc::new(PostgresStore::new(&settings, None).expect("a store"));
+        // makes the tables
+        store.head().await.expect("a server");
         let filling = Instant::now();
-        fill(&*store, None, self.applications).await;
+        copy(&self.folder.join("state/portcullis.db"), server, "fleet");
+        println!("copied into PostgreSQL in {:.0} s", filling.elapsed().as_secs_f64());
+        let counted = store.recount().await.expect("rows");
+        assert_eq!(counted, store.checksum().await.expect("a checksum"), "the same state");
         let last = self.applications..self.applications + CLIENTS;
         let own: Vec<_> = last.clone().flat_map(records).collect();
         let applications = own.iter().filter(|own| own.kind == Kind::Application);
         let applications = applications.map(|own| own.id).collect();
         write(&*store, own.into_iter().map(Change::Create).collect()).await;
-        println!("written into PostgreSQL in {:.0} s", filling.elapsed().as_secs_f64());
         let tokens = last.map(|number| self.token(&format!("consumer-{number:07}")));
         Filled { store, tokens: tokens.collect(), applications }
+    }
+
+    /// Waits until a gateway has a complete copy of the store.
+    async fn copied(&self, name: &str) {
+        let path = self.folder.join(name).join("state/portcullis-replica.db");
+        let began = Instant::now();
+        loop {
+            let found = rusqlite::Connection::open(&path).ok().and_then(|copy| {
+                copy.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)).ok()
+            });
+            if found == Some(1) {
+                return;
+            }
+            assert!(began.elapsed() < COPYING, "there is never a copy");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     fn token(&self, client: &str) -> String {
@@ -109,10 +195,22 @@ impl Fleet<'_> {
     }
 
     async fn gateway(&self, name: &str, store: &str, count: u32) -> Running {
-        let folder = self.folder.join(name);
-        let applications = Applications::Postgres(store);
-        let (keys, backend) = (self.keys, self.backend);
-        Starting { folder: &folder, applications, keys, backend, count }.start().await
+        Starting { count, ..self.starting(name, Applications::Postgres(store)) }.start().await
+    }
+
+    fn starting<'s>(&'s self, name: &str, applications: Applications<'s>) -> Starting<'s> {
+        let (folder, keys, backend) = (self.folder.join(name), self.keys, self.backend);
+        Starting { folder, applications, keys, backend, count: 0, cores: Cores::All }
+    }
+
+    /// A gateway without a store, for the clients of the traffic.
+    fn apart(&self) -> Starting<'_> {
+        let starting = self.starting("apart", Applications::File);
+        let lines = (self.applications..self.applications + CLIENTS).map(|number| line(number));
+        let lines: Vec<_> = lines.collect();
+        fs::create_dir_all(&starting.folder).expect("a folder");
+        fs::write(starting.folder.join("applications.jsonl"), lines.join("\n")).expect("written");
+        starting
     }
 
     /// Subscribes new clients at one gateway, and calls with each at the other until it is let in.
@@ -145,6 +243,11 @@ impl Fleet<'_> {
         }
         times
     }
+}
+
+/// The lines of a file for a store.
+fn lines(url: &str) -> String {
+    format!("[store]\nurl = \"{url}\"\npassword = \"{PASSWORD}\"")
 }
 
 /// Calls until the answer is the backend's.

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,8 @@ use hyper::client::conn::http1::SendRequest;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
+
+use crate::processors;
 
 pub(crate) const ISSUER: &str = "https://is.example";
 
@@ -36,9 +38,9 @@ impl Drop for Running {
 }
 
 /// What a gateway is started with.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Starting<'s> {
-    pub(crate) folder: &'s Path,
+    pub(crate) folder: PathBuf,
     pub(crate) applications: Applications<'s>,
     /// The key set of its key manager.
     pub(crate) keys: &'s str,
@@ -46,6 +48,15 @@ pub(crate) struct Starting<'s> {
     pub(crate) backend: u16,
     /// The number of applications that it must have.
     pub(crate) count: u32,
+    pub(crate) cores: Cores,
+}
+
+/// The processors that a gateway runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cores {
+    All,
+    /// The first one, with one worker; see [`crate::processors`].
+    First,
 }
 
 /// The place of the applications.
@@ -60,18 +71,21 @@ pub(crate) enum Applications<'s> {
 impl Starting<'_> {
     pub(crate) async fn start(self) -> Running {
         let (port, management) = (free_port(), free_port());
-        let Self { folder, keys, count, .. } = self;
+        let Self { folder, keys, count, .. } = &self;
         fs::create_dir_all(folder).expect("a folder");
         fs::write(folder.join("keys.json"), keys).expect("written");
         fs::write(folder.join("gateway.toml"), self.file(port, management)).expect("written");
         let began = Instant::now();
-        let process = Command::new(env!("CARGO_BIN_EXE_portcullis"))
-            .current_dir(folder)
-            .arg("run")
-            .stdout(Stdio::null())
-            .stderr(File::create(folder.join("log")).expect("a log"))
-            .spawn()
-            .expect("the gateway starts");
+        let process = match self.cores {
+            Cores::All => Command::new(env!("CARGO_BIN_EXE_portcullis")),
+            Cores::First => processors::on_the_first(env!("CARGO_BIN_EXE_portcullis")),
+        }
+        .current_dir(folder)
+        .arg("run")
+        .stdout(Stdio::null())
+        .stderr(File::create(folder.join("log")).expect("a log"))
+        .spawn()
+        .expect("the gateway starts");
         let mut running = Running { process, port, management, ready_after: 0.0 };
         let wanted = format!("portcullis_applications {count}");
         while !is_ready(management).await {
@@ -84,8 +98,9 @@ impl Starting<'_> {
         running
     }
 
-    fn file(self, port: u16, management: u16) -> String {
+    fn file(&self, port: u16, management: u16) -> String {
         let Self { folder, applications, backend, .. } = self;
+        let workers = if self.cores == Cores::First { "workers = 1" } else { "" };
         let name = folder.file_name().unwrap_or_default().display();
         let hash = hash();
         let users = format!(
@@ -95,13 +110,14 @@ impl Starting<'_> {
         let (files, users, store) = match applications {
             Applications::File => ("application_files = [\"applications.jsonl\"]", "", ""),
             Applications::Sqlite => ("", users.as_str(), ""),
-            Applications::Postgres(store) => ("", users.as_str(), store),
+            Applications::Postgres(store) => ("", users.as_str(), *store),
         };
         format!(
             r#"{files}
 [gateway]
 name = "{name}"
 state_dir = "state"
+{workers}
 [[listeners]]
 name = "http"
 address = "127.0.0.1:{port}"
@@ -169,6 +185,10 @@ impl Running {
         let pages = fs::read_to_string(path).expect("Linux");
         let pages = pages.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
         pages.expect("a number") / PAGES_IN_MIB
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     pub(crate) async fn caller(&self, user: &'static str) -> Caller {
