@@ -17,7 +17,7 @@ pub enum StoreError {
     Changed { kind: Kind, id: Uuid, revision: u64 },
     /// Another object still points to it, or belongs to it.
     #[error("a {} still uses it", kind.as_str())]
-    InUse { kind: Kind, by: Uuid },
+    InUse { kind: Kind, by: Option<Uuid> },
     /// A text of it is longer than 2,000 bytes, or holds a NUL character.
     #[error("a name of the {} cannot be kept", .0.as_str())]
     Unfit(Kind),

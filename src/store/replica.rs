@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use crate::model::clock::Clock;
 use crate::store::changes::{StoreChanges, StoreHead};
 use crate::store::error::StoreError;
+use crate::store::fleet::GatewayState;
 use crate::store::postgres::PostgresStore;
 use crate::store::record::Record;
 use crate::store::sql;
@@ -33,8 +34,13 @@ pub(super) struct Replica {
 }
 
 impl Replica {
-    pub(super) fn open(state_dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        Ok(Self { store: SqliteStore::open(&state_dir.join(FILE), clock)? })
+    /// `nice` is the niceness of its writes.
+    pub(super) fn open(
+        state_dir: &Path,
+        clock: Arc<dyn Clock>,
+        nice: i32,
+    ) -> Result<Self, StoreError> {
+        Ok(Self { store: SqliteStore::open_nice(&state_dir.join(FILE), clock, nice)? })
     }
 
     /// Returns the copy for reading; an error if it was never complete.
@@ -63,6 +69,23 @@ impl Replica {
     /// Computes the checksum over the stored rows.
     pub(super) async fn recount(&self) -> Result<(StoreHead, [u8; 32]), StoreError> {
         self.store.recount().await
+    }
+
+    /// Notes that the copy is the same as its server now.
+    pub(super) async fn is_current(&self) -> Result<(), StoreError> {
+        let (name, version) = (String::new(), String::new());
+        // the copy has no gateways of its own
+        let now = GatewayState { name, version, revision: 0, started_at: 0, seen_at: 0 };
+        self.store.report(&now).await
+    }
+
+    /// Returns the time at which that was noted last, in milliseconds since the epoch.
+    pub(super) async fn was_current(&self) -> Result<Option<u64>, StoreError> {
+        let sql = "SELECT seen_at FROM gateways";
+        let found = self
+            .store
+            .read(move |session| now(sql::SqlSession::query(session, sql, &[], sql::one_number)));
+        Ok(found.await?.first().and_then(|at| u64::try_from(*at).ok()))
     }
 
     pub(super) async fn follow(&self, changes: StoreChanges) -> Result<(), StoreError> {

@@ -1,13 +1,17 @@
 //! A store that several gateways share: PostgreSQL, with a copy in `state_dir` for the time in
 //! which it is down.
 
+use std::io;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use rustix::process::setpriority_process;
+use tokio::runtime::Builder;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
@@ -32,14 +36,32 @@ mod tests;
 /// The changes that the copy takes over in one transaction.
 const TOGETHER: usize = 5000;
 
+/// The time from one look of the copy to the next if the server has changes all the time: changes
+/// that come together are one transaction of the copy, which a gateway needs when it starts, or
+/// when the server is down.
+const TOGETHER_FOR: Duration = Duration::from_millis(250);
+
 /// The copy is compared with the server after each reconnection, and this often besides.
 const COMPARE: Duration = Duration::from_mins(10);
+
+/// The niceness of all work on the copy: about a tenth of a worker's share of a core that both want.
+const NICE: i32 = 10;
+
+/// The copy notes this often that it is the same as the server, for a start while that is down.
+const NOTE: Duration = Duration::from_secs(30);
 
 /// PostgreSQL, and its copy.
 #[derive(Debug)]
 pub struct SharedStore {
     both: Arc<Both>,
-    _follower: JoinSet<()>,
+    _follower: FollowerThread,
+}
+
+/// The thread that keeps the copy up to date, behind all others. It ends with its owner.
+#[derive(Debug)]
+struct FollowerThread {
+    stop: Arc<Notify>,
+    thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
@@ -63,24 +85,57 @@ impl SharedStore {
     ) -> Result<Self, StoreError> {
         let both = Arc::new(Both {
             server: PostgresStore::new(server, None)?,
-            replica: Replica::open(state_dir, clock)?,
+            replica: Replica::open(state_dir, clock, NICE)?,
             down: AtomicBool::new(false),
             failure: Mutex::default(),
         });
-        let mut follower = JoinSet::new();
-        follower.spawn(follow(Arc::clone(&both), poll_interval));
-        Ok(Self { both, _follower: follower })
+        let follower = FollowerThread::begin(Arc::clone(&both), poll_interval);
+        let unusable = |error: io::Error| StoreError::Unavailable(error.to_string());
+        Ok(Self { both, _follower: follower.map_err(unusable)? })
+    }
+}
+
+impl FollowerThread {
+    fn begin(both: Arc<Both>, poll_interval: Duration) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let stop = Arc::new(Notify::new());
+        let stopped = Arc::clone(&stop);
+        let follower = move || {
+            // no more than a slower answer of others if it fails
+            let _ = setpriority_process(None, NICE);
+            runtime.block_on(async {
+                tokio::select! {
+                    () = follow(both, poll_interval) => {}
+                    () = stopped.notified() => {}
+                }
+            });
+            runtime.shutdown_background();
+        };
+        let thread = std::thread::Builder::new().name("replica".to_owned()).spawn(follower)?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for FollowerThread {
+    fn drop(&mut self) {
+        self.stop.notify_one();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 
 async fn follow(both: Arc<Both>, poll_interval: Duration) {
-    let mut compared: Option<Instant> = None;
+    let (mut noted, mut compared): (Option<Instant>, Option<Instant>) = (None, None);
     loop {
-        let done = both.step(&mut compared).await;
+        let rested = sleep(TOGETHER_FOR);
+        let done = both.step(&mut noted, &mut compared).await;
         both.told(&done);
         if done.is_err() {
             compared = None;
         }
+        // a nudge of the meantime is kept
+        rested.await;
         tokio::select! {
             () = both.server.nudged_replica() => {}
             () = sleep(poll_interval) => {}
@@ -90,7 +145,11 @@ async fn follow(both: Arc<Both>, poll_interval: Duration) {
 
 impl Both {
     /// Takes new changes over, and compares the copy when it is time.
-    async fn step(&self, compared: &mut Option<Instant>) -> Result<(), StoreError> {
+    async fn step(
+        &self,
+        noted: &mut Option<Instant>,
+        compared: &mut Option<Instant>,
+    ) -> Result<(), StoreError> {
         loop {
             let Some(head) = self.replica.head().await? else {
                 self.replica.copy(&self.server).await?;
@@ -112,6 +171,10 @@ impl Both {
                 break;
             }
             self.replica.follow(changes).await?;
+        }
+        if noted.is_none_or(|at| at.elapsed() >= NOTE) {
+            self.replica.is_current().await?;
+            *noted = Some(Instant::now());
         }
         if compared.is_none_or(|at| at.elapsed() >= COMPARE) && self.compare().await? {
             *compared = Some(Instant::now());
@@ -184,6 +247,16 @@ impl Both {
     }
 }
 
+/// The copy's answer to one who has a later revision than the copy: it knows nothing of later ones.
+/// Only the server can tell of an older backup.
+fn not_backwards(changes: StoreChanges, after: u64) -> StoreChanges {
+    if changes.head.revision >= after {
+        return changes;
+    }
+    let head = StoreHead { revision: after, ..changes.head };
+    StoreChanges { head, complete_to: after, known: true, ..changes }
+}
+
 /// Asks the server, and its copy if the server does not answer.
 macro_rules! either {
     ($own:ident, $call:ident($($value:expr),*)) => {{
@@ -197,6 +270,13 @@ macro_rules! either {
 impl Store for SharedStore {
     fn head(&self) -> Answer<'_, StoreHead> {
         either!(self, head())
+    }
+
+    fn copied_at(&self) -> Answer<'_, Option<u64>> {
+        Box::pin(async {
+            let answers = self.both.answers().await;
+            if answers { Ok(None) } else { self.both.replica.was_current().await }
+        })
     }
 
     fn get(&self, kind: Kind, id: Uuid) -> Answer<'_, Option<Record>> {
@@ -215,12 +295,20 @@ impl Store for SharedStore {
         either!(self, named_all(kind, names))
     }
 
-    fn applications<'s>(&'s self, ids: &'s [Uuid]) -> Answer<'s, Vec<Record>> {
+    fn applications<'s>(&'s self, ids: &'s [Uuid]) -> Answer<'s, (StoreHead, Vec<Record>)> {
         either!(self, applications(ids))
     }
 
     fn child_counts<'s>(&'s self, kind: Kind, parents: &'s [Uuid]) -> Answer<'s, Vec<(Uuid, u64)>> {
         either!(self, child_counts(kind, parents))
+    }
+
+    fn holders<'s>(&'s self, kind: Kind, policy: &'s str) -> Answer<'s, u64> {
+        either!(self, holders(kind, policy))
+    }
+
+    fn counts(&self) -> Answer<'_, Vec<(Kind, u64)>> {
+        either!(self, counts())
     }
 
     fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, StorePage> {
@@ -240,7 +328,11 @@ impl Store for SharedStore {
     }
 
     fn changes(&self, after: u64, most: usize) -> Answer<'_, StoreChanges> {
-        either!(self, changes(after, most))
+        let both = &self.both;
+        Box::pin(both.either(both.server.changes(after, most), async move {
+            let changes = both.replica.complete().await?.changes(after, most).await?;
+            Ok(not_backwards(changes, after))
+        }))
     }
 
     fn read_all<'s>(

@@ -1,6 +1,7 @@
 //! The interface of a database. SQLite and PostgreSQL implement it.
 
 use std::fmt::Debug;
+use std::future::ready;
 use std::pin::Pin;
 
 use uuid::Uuid;
@@ -22,6 +23,12 @@ pub type Answer<'s, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Se
 pub trait Store: Debug + Send + Sync {
     fn head(&self) -> Answer<'_, StoreHead>;
 
+    /// Returns the time at which a copy was last known to be the same as its server, in milliseconds
+    /// since the epoch; `None` if reads are not answered from a copy.
+    fn copied_at(&self) -> Answer<'_, Option<u64>> {
+        Box::pin(ready(Ok(None)))
+    }
+
     fn get(&self, kind: Kind, id: Uuid) -> Answer<'_, Option<Record>>;
 
     /// Finds an object by its unique name.
@@ -33,13 +40,19 @@ pub trait Store: Debug + Send + Sync {
     /// Finds some objects by their unique names, and leaves out those that do not exist.
     fn named_all<'s>(&'s self, kind: Kind, names: &'s [String]) -> Answer<'s, Vec<Record>>;
 
-    /// Finds some applications as they all were at one revision, and leaves out those that do not
-    /// exist. The applications come first, then the keys, then the subscriptions. Those of one
-    /// application are in the order of their names.
-    fn applications<'s>(&'s self, ids: &'s [Uuid]) -> Answer<'s, Vec<Record>>;
+    /// Finds some applications as they all were at one revision, which is returned, and leaves out
+    /// those that do not exist. The applications come first, then the keys, then the subscriptions.
+    /// Those of one application are in the order of their names.
+    fn applications<'s>(&'s self, ids: &'s [Uuid]) -> Answer<'s, (StoreHead, Vec<Record>)>;
 
     /// Returns how many objects of a kind belong to each of these parents, if there are any.
     fn child_counts<'s>(&'s self, kind: Kind, parents: &'s [Uuid]) -> Answer<'s, Vec<(Uuid, u64)>>;
+
+    /// Returns the number of applications, or of subscriptions, that have a policy.
+    fn holders<'s>(&'s self, kind: Kind, policy: &'s str) -> Answer<'s, u64>;
+
+    /// Returns the number of objects of each kind of which there are some.
+    fn counts(&self) -> Answer<'_, Vec<(Kind, u64)>>;
 
     fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, StorePage>;
 

@@ -68,6 +68,8 @@ pub enum WriteCondition {
     Untargeted { kind: Kind, target: String },
     /// No object of this kind has this parent.
     Childless { kind: Kind, parent: Uuid },
+    /// No application, or no subscription, has this policy.
+    Unheld { kind: Kind, policy: String },
 }
 
 /// A write that is kept.

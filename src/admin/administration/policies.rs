@@ -139,12 +139,16 @@ async fn delete(
     let name = object.record.name.clone();
     // without it, the built-in one of its name is in force again
     let has_successor = shown::built_in_policies().any(|own| own.record.name == name);
-    if !has_successor && attached::is_attached(&admin.catalog, level, &object).await? {
-        return Err(in_use());
+    let mut conditions = Vec::new();
+    if !has_successor {
+        if attached::is_attached(&admin.catalog, level, &object).await? {
+            return Err(in_use());
+        }
+        conditions = attached::unheld(level, &object);
     }
     let changes =
         vec![Change::Delete { kind: Kind::ThrottlingPolicy, id: object.record.id, expected }];
-    let written = admin.catalog.write(&caller, "delete-policy", options, changes, Vec::new()).await;
+    let written = admin.catalog.write(&caller, "delete-policy", options, changes, conditions).await;
     Ok(written.map_err(|refused| of_write(refused, &name))?.respond(StatusCode::OK))
 }
 

@@ -189,14 +189,10 @@ impl DeclaredApplications {
     pub(super) fn has_policy(&self, kind: Kind, level: PolicyLevel, policy: &str) -> bool {
         let policies = &self.snapshot.routes.throttling.policies;
         let Some(policy) = policies.find(level, policy) else { return false };
-        let mut applications = self.directory().applications();
-        applications.any(|view| {
-            let has = match kind {
-                Kind::Application => view.policy == policy,
-                _ => view.subscriptions().any(|own| own.policy == policy),
-            };
-            has && view.is_declared()
-        })
+        match kind {
+            Kind::Application => self.order().has_application_policy(policy),
+            _ => self.order().has_subscription_policy(policy),
+        }
     }
 
     fn part(&self, kind: Kind, object: ObjectKind, application: Uuid, name: String) -> Record {

@@ -114,6 +114,10 @@ fn ordered(directory: &Directory) -> DeclaredOrder {
     DeclaredOrder {
         subscriptions: GroupedPositions::of(subscriptions),
         keys: GroupedPositions::of(keys),
+        application_policies: views().map(|(view, _)| view.policy).collect(),
+        subscription_policies: views()
+            .flat_map(|(view, _)| view.subscriptions().map(|own| own.policy))
+            .collect(),
         by_owner,
         by_id,
         by_name: named.into_iter().map(|(_, slot)| slot).collect(),
@@ -227,6 +231,11 @@ mod tests {
         assert_eq!(all(order.keys_of(KeyManagerSlot(1))), ["bank", "shop"]);
         assert_eq!(all(order.keys_of(KeyManagerSlot(0))), ["shop"]);
         assert_eq!(order.bytes(), (3 * 3 + 3 + 3 + 6 + 2) * 4);
+        let none = Directory::default();
+        for has in [DeclaredOrder::has_application_policy, DeclaredOrder::has_subscription_policy] {
+            assert!(has(order, PolicyIndex::UNLIMITED));
+            assert!(!has(none.declared_order(), PolicyIndex::UNLIMITED));
+        }
     }
 
     #[test]

@@ -3,7 +3,10 @@
 //! Slots and positions take four bytes each: three for an application, one for each key and each
 //! subscription.
 
+use hashbrown::HashSet;
+
 use crate::model::names::{ApiSlot, ApplicationSlot, KeyManagerSlot};
+use crate::model::policy::PolicyIndex;
 
 /// The applications of files of one directory, and of those that differ from it in the store's
 /// applications alone.
@@ -16,6 +19,9 @@ pub struct DeclaredOrder {
     pub(super) by_id: Vec<u32>,
     pub(super) subscriptions: GroupedPositions,
     pub(super) keys: GroupedPositions,
+    /// Policies that an application has, and those that a subscription has: a few.
+    pub(super) application_policies: HashSet<PolicyIndex>,
+    pub(super) subscription_policies: HashSet<PolicyIndex>,
 }
 
 /// Positions of applications for each API, or each key manager, by name.
@@ -73,6 +79,16 @@ impl DeclaredOrder {
     /// Returns the position of an application for each key, key manager by key manager.
     pub fn keys(&self) -> &[u32] {
         &self.keys.positions
+    }
+
+    /// Tells whether an application has this policy.
+    pub fn has_application_policy(&self, policy: PolicyIndex) -> bool {
+        self.application_policies.contains(&policy)
+    }
+
+    /// Tells whether a subscription has this policy.
+    pub fn has_subscription_policy(&self, policy: PolicyIndex) -> bool {
+        self.subscription_policies.contains(&policy)
     }
 
     /// Returns the API of a subscription by its number in [`Self::subscriptions`], and the number

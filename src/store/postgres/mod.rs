@@ -53,6 +53,19 @@ pub struct PostgresStore {
     _listener: JoinSet<()>,
 }
 
+/// Runs work that takes as long as it takes on one transaction of a connection; each step of it has
+/// a limit of its own.
+macro_rules! within_long {
+    ($store:expr, $begin:ident, $session:ident => $work:expr) => {
+        async move {
+            let mut lease = in_time($store.pool.lease()).await?;
+            let $session = in_time(lease.begin($begin)).await?;
+            let done = $work;
+            in_time(lease.end(done)).await
+        }
+    };
+}
+
 /// Runs work on one transaction of a connection.
 macro_rules! within {
     ($store:expr, $begin:ident, $session:ident => $work:expr) => {
@@ -90,7 +103,7 @@ impl PostgresStore {
 
     /// Computes the checksum over the stored rows.
     pub async fn recount(&self) -> Result<(StoreHead, [u8; 32]), StoreError> {
-        within!(self, READ, session => sql::recount(session).await).await
+        within_long!(self, READ, session => sql::recount(session).await).await
     }
 
     /// Reads everything in groups of rows and returns the state that they belong to. The groups
@@ -99,7 +112,7 @@ impl PostgresStore {
         &self,
         groups: mpsc::Sender<Vec<Record>>,
     ) -> Result<StoreHead, StoreError> {
-        within!(self, READ, session => read_into(session, &groups).await).await
+        within_long!(self, READ, session => read_into(session, &groups).await).await
     }
 
     /// Waits until there may have been a write, for the copy in `state_dir`.
@@ -108,7 +121,9 @@ impl PostgresStore {
     }
 }
 
-fn in_time<'s, T>(work: impl Future<Output = Result<T, StoreError>> + Send + 's) -> Answer<'s, T> {
+fn in_time<'s, T: 's>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 's,
+) -> Answer<'s, T> {
     Box::pin(async move {
         timeout(DEADLINE, work).await.map_err(|_| {
             let seconds = DEADLINE.as_secs();
@@ -125,9 +140,9 @@ async fn read_each<R: StoreReading>(
 where
     R::Item: 'static,
 {
-    let head = sql::read_state(session).await?.head();
+    let head = in_time(sql::read_state(session)).await?.head();
     loop {
-        let items = reading.next(session).await?;
+        let items = in_time(reading.next(session)).await?;
         if items.is_empty() {
             return Ok(head);
         }
@@ -143,10 +158,10 @@ async fn read_into(
     session: &mut PostgresSession,
     groups: &mpsc::Sender<Vec<Record>>,
 ) -> Result<StoreHead, StoreError> {
-    let head = sql::read_state(session).await?.head();
+    let head = in_time(sql::read_state(session)).await?.head();
     let mut after = -1;
     loop {
-        let rows = sql::read_rows(session, after).await?;
+        let rows = in_time(sql::read_rows(session, after)).await?;
         let Some((_, last)) = rows.last() else { return Ok(head) };
         after = *last;
         let group = rows.into_iter().map(|(record, _)| record).collect();
@@ -191,12 +206,20 @@ impl Store for PostgresStore {
         in_time(within!(self, READ, session => sql::named_all(session, kind, names).await))
     }
 
-    fn applications<'s>(&'s self, ids: &'s [Uuid]) -> Answer<'s, Vec<Record>> {
+    fn applications<'s>(&'s self, ids: &'s [Uuid]) -> Answer<'s, (StoreHead, Vec<Record>)> {
         in_time(within!(self, READ, session => sql::applications(session, ids).await))
     }
 
     fn child_counts<'s>(&'s self, kind: Kind, parents: &'s [Uuid]) -> Answer<'s, Vec<(Uuid, u64)>> {
         in_time(within!(self, READ, session => sql::child_counts(session, kind, parents).await))
+    }
+
+    fn holders<'s>(&'s self, kind: Kind, policy: &'s str) -> Answer<'s, u64> {
+        in_time(within!(self, READ, session => sql::holders(session, kind, policy).await))
+    }
+
+    fn counts(&self) -> Answer<'_, Vec<(Kind, u64)>> {
+        in_time(within!(self, READ, session => sql::counts(session).await))
     }
 
     fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, StorePage> {
@@ -217,7 +240,7 @@ impl Store for PostgresStore {
     }
 
     fn write_long(&self, write: Write, progress: WriteProgress) -> Answer<'_, Written> {
-        Box::pin(within!(self, WRITE, session => {
+        Box::pin(within_long!(self, WRITE, session => {
             match time(session, self.clock.as_ref()).await {
                 Ok(now) => sql::apply_counted(session, &write, now, &progress).await,
                 Err(error) => Err(error),
@@ -234,9 +257,8 @@ impl Store for PostgresStore {
         kinds: &'s [Kind],
         each: Box<dyn FnMut(Record) + Send>,
     ) -> Answer<'s, StoreHead> {
-        // without a limit of its own: each statement has one
         let reading = sql::FullReading::new(kinds);
-        Box::pin(within!(self, READ, session => read_each(session, reading, each).await))
+        Box::pin(within_long!(self, READ, session => read_each(session, reading, each).await))
     }
 
     fn read_served<'s>(
@@ -245,7 +267,7 @@ impl Store for PostgresStore {
         each: Box<dyn FnMut(Served) + Send>,
     ) -> Answer<'s, StoreHead> {
         let reading = sql::ServedReading::new(tables);
-        Box::pin(within!(self, READ, session => read_each(session, reading, each).await))
+        Box::pin(within_long!(self, READ, session => read_each(session, reading, each).await))
     }
 
     fn checksum(&self) -> Answer<'_, (StoreHead, [u8; 32])> {

@@ -80,8 +80,12 @@ impl SqlSession for PostgresSession {
     }
 
     /// The server's planner knows how many rows there are.
-    fn objects_by(_index: &'static str) -> String {
-        "objects".to_owned()
+    fn objects_by_place() -> &'static str {
+        "objects"
+    }
+
+    fn by_index(table: &'static str, _index: &'static str) -> String {
+        table.to_owned()
     }
 
     /// Writers come one after another, so that revisions become visible in their order.

@@ -14,7 +14,7 @@ use crate::model::store::PostgresTls;
 const PATIENCE: Duration = Duration::from_mins(2);
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 fn settings(url: &str) -> PostgresServer {
@@ -76,6 +76,7 @@ fn reads_and_starts_go_on_while_postgresql_is_down() {
         create(&store, &key(&app, "is7", "k")).await.unwrap();
         copied(&store, 2).await;
         let head = store.head().await.unwrap();
+        assert_eq!(store.copied_at().await.unwrap(), None, "the server answers");
         server.kill();
         let refused = create(&store, &application("other", "anna")).await.unwrap_err();
         assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
@@ -86,6 +87,11 @@ fn reads_and_starts_go_on_while_postgresql_is_down() {
             assert_eq!(store.list(&Query::of(Kind::Key)).await.unwrap().total, 1);
             assert_eq!(read_all(store, &Kind::ALL).await.1.len(), 2);
             assert_eq!(store.changes(1, 10).await.unwrap().written.len(), 1);
+            // a gateway that had more from the server does not go back
+            let later = store.changes(7, 10).await.unwrap();
+            assert_eq!((later.head.revision, later.complete_to, later.known), (7, 7, true));
+            assert_eq!((later.written.len(), later.removed.len()), (0, 0));
+            assert_eq!(store.copied_at().await.unwrap(), Some(0), "by the clock of the test");
         };
         reads_the_copy(&store).await;
         drop(store);

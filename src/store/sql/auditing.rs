@@ -12,7 +12,7 @@ use crate::store::record::Record;
 use crate::store::sql::columns::read_kind;
 use crate::store::sql::filter::Filter;
 use crate::store::sql::session::{
-    SqlRow, SqlSession, SqlValue, count_of, id_of, one_number, stored, text_of,
+    SqlRow, SqlSession, SqlValue, count_of, id_of, one_number, only_count, stored, text_of,
 };
 use crate::store::write::Write;
 
@@ -21,6 +21,9 @@ pub(super) const MOST_ENTRIES: i64 = 1_000_000;
 
 /// The most entries of one page.
 const MOST_LISTED: u64 = 1000;
+
+/// The most entries that a narrowed list counts and shows: counting a million takes long.
+const MOST_COUNTED: u64 = 10_000;
 
 /// The entries of one write.
 #[derive(Debug)]
@@ -124,7 +127,7 @@ fn read_fields(text: &str) -> Option<Vec<FieldChange>> {
         .collect()
 }
 
-/// Lists entries, the latest first.
+/// Lists entries, the latest first. Of a narrowed list the latest [`MOST_COUNTED`] are shown.
 pub(in crate::store) async fn audit(
     session: &mut impl SqlSession,
     query: &AuditQuery,
@@ -141,19 +144,70 @@ pub(in crate::store) async fn audit(
     }
     if let Some(since) = query.since {
         filter.compare("at", ">=", SqlValue::Number(since));
+        if let Some(first) = first_since(session, since).await? {
+            filter.compare("entry", ">=", SqlValue::Number(first));
+        }
     }
-    let sql = format!("SELECT count(*) FROM audit {}", filter.clause());
-    let total = session.query(&sql, filter.values(), one_number).await?;
-    let total = total.first().map_or(0, |total| u64::try_from(*total).unwrap_or_default());
+    if filter.clause().is_empty() {
+        return everything(session, query).await;
+    }
+    let counted = stored(MOST_COUNTED);
     let clause = filter.clause().to_owned();
-    let limit = filter.number(query.limit.min(MOST_LISTED));
-    let offset = filter.number(query.offset);
+    let mut values = filter.values().to_vec();
+    values.push(SqlValue::Number(counted));
+    let most = values.len();
+    let sql =
+        format!("SELECT count(*) FROM (SELECT entry FROM audit {clause} LIMIT ${most}) AS found");
+    let total = only_count(&session.query(&sql, &values, one_number).await?);
+    let limit = query.limit.min(MOST_LISTED).min(total.saturating_sub(query.offset));
+    let items = entries(session, filter, limit, query.offset).await?;
+    Ok(StorePage { total, items })
+}
+
+/// Lists entries of all kinds: their numbers have no gaps.
+async fn everything(
+    session: &mut impl SqlSession,
+    query: &AuditQuery,
+) -> Result<StorePage<AuditEntry>, StoreError> {
+    let ends = "SELECT coalesce(max(entry), 0) FROM audit UNION ALL \
+                SELECT coalesce(min(entry), 1) FROM audit";
+    let ends = session.query(ends, &[], one_number).await?;
+    let [last, first] = ends.as_slice() else {
+        return Ok(StorePage { total: 0, items: Vec::new() });
+    };
+    let total = u64::try_from(last.saturating_sub(*first).saturating_add(1)).unwrap_or_default();
+    let mut filter = Filter::default();
+    let from = last.saturating_sub(stored(query.offset));
+    filter.compare("entry", "<=", SqlValue::Number(from));
+    let items = entries(session, filter, query.limit.min(MOST_LISTED), 0).await?;
+    Ok(StorePage { total, items })
+}
+
+async fn entries(
+    session: &mut impl SqlSession,
+    mut filter: Filter<'_>,
+    limit: u64,
+    offset: u64,
+) -> Result<Vec<AuditEntry>, StoreError> {
+    let clause = filter.clause().to_owned();
+    let (limit, offset) = (filter.number(limit), filter.number(offset));
     let sql = format!(
         "SELECT revision, at, author, address, action, kind, id, name, fields FROM audit {clause} \
          ORDER BY entry DESC LIMIT {limit} OFFSET {offset}"
     );
-    let items = session.query(&sql, filter.values(), read_entry).await?;
-    Ok(StorePage { total, items })
+    session.query(&sql, filter.values(), read_entry).await
+}
+
+/// Returns the first entry since a time; `None` if there are so many since then that one is soon
+/// found among the latest.
+async fn first_since(session: &mut impl SqlSession, since: i64) -> Result<Option<i64>, StoreError> {
+    // clocks can go back, so the first by time may not be the first of all
+    let sql = "SELECT count(*), coalesce(min(entry), 0) FROM \
+               (SELECT entry FROM audit WHERE at >= $1 LIMIT $2) AS found";
+    let most = stored(MOST_COUNTED);
+    let values = [SqlValue::Number(since), SqlValue::Number(most)];
+    let found = session.query(sql, &values, |row| Ok((row.number(0)?, row.number(1)?))).await?;
+    Ok(found.into_iter().next().filter(|(count, _)| *count < most).map(|(_, first)| first))
 }
 
 fn read_entry(row: &dyn SqlRow) -> Result<AuditEntry, StoreError> {

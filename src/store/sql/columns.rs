@@ -58,11 +58,16 @@ pub(super) fn document(map: &Map<String, Value>) -> Result<String, StoreError> {
 pub(super) fn check(record: &Record) -> Result<(), StoreError> {
     let texts = [Some(&record.name), record.place.as_ref(), record.owner.as_ref()];
     for text in texts.into_iter().chain([record.target.as_ref()]).flatten() {
-        if text.len() > MOST_NAME_BYTES || text.contains('\0') {
+        if !fits(text) {
             return Err(StoreError::Unfit(record.kind));
         }
     }
     Ok(())
+}
+
+/// Tells whether both databases can keep a text in an index.
+pub(super) fn fits(text: &str) -> bool {
+    text.len() <= MOST_NAME_BYTES && !text.contains('\0')
 }
 
 /// The values of a row, in the order of [`COLUMNS`].

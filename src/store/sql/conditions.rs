@@ -2,6 +2,7 @@
 
 use crate::store::error::StoreError;
 use crate::store::kind::Kind;
+use crate::store::sql::counts::holders;
 use crate::store::sql::session::{SqlSession, SqlValue, id_of};
 use crate::store::write::WriteCondition;
 
@@ -37,6 +38,11 @@ pub(super) async fn check_kept(
             WriteCondition::Childless { kind, parent } => {
                 refuse_user(session, *kind, "parent", SqlValue::Id(*parent)).await?;
             }
+            WriteCondition::Unheld { kind, policy } => {
+                if holders(session, *kind, policy).await? > 0 {
+                    return Err(StoreError::InUse { kind: *kind, by: None });
+                }
+            }
         }
     }
     Ok(())
@@ -51,7 +57,7 @@ async fn refuse_user(
     let sql = format!("SELECT id FROM objects WHERE kind = $1 AND {column} = $2 LIMIT 1");
     let values = [SqlValue::Text(kind.as_str()), value];
     match session.query(&sql, &values, |row| id_of(row, 0)).await?.into_iter().next() {
-        Some(by) => Err(StoreError::InUse { kind, by }),
+        Some(by) => Err(StoreError::InUse { kind, by: Some(by) }),
         None => Ok(()),
     }
 }

@@ -1,11 +1,12 @@
-//! Numbers of objects that a list needs without counting rows: names in blocks, and a tally for
-//! each owner and each target.
+//! Numbers of objects that are needed without counting rows: names in blocks, and a tally for each
+//! owner, each target and each policy.
 
 use crate::store::error::StoreError;
 use crate::store::kind::Kind;
 use crate::store::record::Record;
+use crate::store::sql::columns::{fits, read_kind};
 use crate::store::sql::session::{
-    SqlRow, SqlSession, SqlValue, one_number, only_count, stored, text_of,
+    SqlRow, SqlSession, SqlValue, count_of, one_number, only_count, stored, text_of,
 };
 
 /// A block with more names is split into two. Counting within one takes about a tenth of a
@@ -15,6 +16,7 @@ const MOST_NAMES: i64 = 4096;
 const BLOCK_OF: &str = "SELECT first, n FROM name_blocks WHERE kind = $1 AND first <= $2 \
                         ORDER BY first DESC LIMIT 1";
 const BLOCKS: &str = "SELECT first, n FROM name_blocks WHERE kind = $1 ORDER BY first";
+const ALL_COUNTS: &str = "SELECT kind, CAST(sum(n) AS BIGINT) FROM name_blocks GROUP BY kind";
 const NEW_BLOCK: &str = "INSERT INTO name_blocks (kind, first, n) VALUES ($1, $2, $3)";
 const RESIZE: &str = "UPDATE name_blocks SET n = $3 WHERE kind = $1 AND first = $2";
 const TALLY: &str = "SELECT n FROM tallies WHERE kind = $1 AND facet = $2 AND value = $3";
@@ -24,6 +26,9 @@ const TALLY_DOWN: &str = "UPDATE tallies SET n = n - 1 \
                           WHERE kind = $1 AND facet = $2 AND value = $3";
 const TALLY_GONE: &str = "DELETE FROM tallies \
                           WHERE kind = $1 AND facet = $2 AND value = $3 AND n <= 0";
+
+/// The facet of policies in the table of tallies.
+const POLICY: &str = "policy";
 
 /// A block of names: all from `first` to the next block's.
 #[derive(Debug, Clone)]
@@ -107,7 +112,11 @@ async fn tally(
     record: &Record,
     statements: &[&str],
 ) -> Result<(), StoreError> {
-    let facets = [("owner", &record.owner), ("target", &record.target)];
+    let facets = [
+        ("owner", record.owner.as_deref()),
+        ("target", record.target.as_deref()),
+        (POLICY, policy_of(record)),
+    ];
     for (facet, value) in facets {
         let Some(value) = value else { continue };
         let values =
@@ -117,6 +126,29 @@ async fn tally(
         }
     }
     Ok(())
+}
+
+/// Returns the policy that an application or a subscription has.
+pub(super) fn policy_of(record: &Record) -> Option<&str> {
+    let holds = matches!(record.kind, Kind::Application | Kind::Subscription);
+    let policy = holds.then(|| record.text("policy")).flatten()?;
+    fits(policy).then_some(policy)
+}
+
+/// Returns the number of applications, or of subscriptions, that have a policy.
+pub(in crate::store) async fn holders(
+    session: &mut impl SqlSession,
+    kind: Kind,
+    policy: &str,
+) -> Result<u64, StoreError> {
+    if fits(policy) { tallied(session, kind, POLICY, policy).await } else { Ok(0) }
+}
+
+/// Returns the number of objects of each kind of which there are some.
+pub(in crate::store) async fn counts(
+    session: &mut impl SqlSession,
+) -> Result<Vec<(Kind, u64)>, StoreError> {
+    session.query(ALL_COUNTS, &[], |row| Ok((read_kind(row, 0)?, count_of(row, 1)?))).await
 }
 
 /// Returns the blocks of a kind, by name.

@@ -97,7 +97,7 @@ async fn from_place<S: SqlSession>(
     session.query(&sql, filter.values(), read_record).await
 }
 
-async fn count(session: &mut impl SqlSession, query: &Query) -> Result<u64, StoreError> {
+async fn count<S: SqlSession>(session: &mut S, query: &Query) -> Result<u64, StoreError> {
     let plain = query.prefix.is_none() && query.parent.is_none() && query.groups.is_empty();
     match (&query.owner, &query.target) {
         (Some(owner), None) if plain => return tallied(session, query.kind, "owner", owner).await,
@@ -107,7 +107,7 @@ async fn count(session: &mut impl SqlSession, query: &Query) -> Result<u64, Stor
         _ => {}
     }
     let filter = narrowed(query);
-    let sql = format!("SELECT count(*) FROM objects {}", filter.clause());
+    let sql = format!("SELECT count(*) FROM {} {}", narrowed_table::<S>(query), filter.clause());
     let found = session.query(&sql, filter.values(), one_number).await?;
     Ok(only_count(&found))
 }
@@ -155,14 +155,28 @@ fn source<S: SqlSession>(query: &Query, total: u64, filter: &mut Filter<'_>) -> 
     let index = match query.sort_by {
         SortBy::CreatedAt => "objects_created",
         SortBy::UpdatedAt => "objects_updated",
-        SortBy::Name | SortBy::Owner => return "objects".to_owned(),
+        SortBy::Owner => "objects_owner",
+        SortBy::Name => return narrowed_table::<S>(query).to_owned(),
     };
-    if total <= MOST_SORTED || query.kind != Kind::Application {
-        return "objects".to_owned();
+    let whole = query.owner.is_none() && query.groups.is_empty() && query.prefix.is_none();
+    let sorted = total <= MOST_SORTED && !(query.sort_by == SortBy::Owner && whole);
+    if sorted || query.kind != Kind::Application {
+        return narrowed_table::<S>(query).to_owned();
+    }
+    if query.sort_by == SortBy::Owner {
+        // every application has one, which this condition tells the planner
+        filter.and("owner IS NOT NULL");
+        return S::objects_by(index);
     }
     // those indexes hold applications alone, which this condition tells the planner
     filter.and("kind = 'application'");
     S::objects_by(index)
+}
+
+/// Returns the table for a list that is narrowed by its conditions. The applications of groups are
+/// found by the places of their rows.
+pub(super) fn narrowed_table<S: SqlSession>(query: &Query) -> &'static str {
+    if query.groups.is_empty() { "objects" } else { S::objects_by_place() }
 }
 
 pub(super) fn narrowed(query: &Query) -> Filter<'_> {

@@ -3,11 +3,13 @@
 
 use uuid::Uuid;
 
+use crate::store::changes::StoreHead;
 use crate::store::error::StoreError;
 use crate::store::kind::Kind;
 use crate::store::record::Record;
 use crate::store::sql::columns::{COLUMNS, read_record};
 use crate::store::sql::session::{ReadRow, SqlRow, SqlSession, SqlValue, count_of, id_of};
+use crate::store::sql::state::read_state;
 
 /// Values of one statement. Two lengths are two statements, which a connection prepares once.
 const LENGTHS: [usize; 2] = [25, 250];
@@ -35,12 +37,13 @@ pub(in crate::store) async fn named_all(
     ask(session, &sql, "", kind, &names, read_record).await
 }
 
-/// Returns those of the applications that there are, then their keys and subscriptions. Those of
-/// one application are in the order of their names.
+/// Returns those of the applications that there are, then their keys and subscriptions, and the
+/// state that they are of. Those of one application are in the order of their names.
 pub(in crate::store) async fn applications<S: SqlSession>(
     session: &mut S,
     ids: &[Uuid],
-) -> Result<Vec<Record>, StoreError> {
+) -> Result<(StoreHead, Vec<Record>), StoreError> {
+    let head = read_state(session).await?.head();
     let mut found = get_all(session, Kind::Application, ids).await?;
     let ids: Vec<_> = ids.iter().map(|id| SqlValue::Id(*id)).collect();
     // left to itself, SQLite would read all objects of the kind by their names
@@ -49,7 +52,7 @@ pub(in crate::store) async fn applications<S: SqlSession>(
     for kind in [Kind::Key, Kind::Subscription] {
         found.extend(ask(session, &sql, " ORDER BY name", kind, &ids, read_record).await?);
     }
-    Ok(found)
+    Ok((head, found))
 }
 
 /// Returns the number of objects of a kind that belong to each of the parents, if there are any.

@@ -14,10 +14,16 @@ pub(in crate::store) struct Migration {
 }
 
 /// All steps, from the first on. A released step is never changed.
-pub(in crate::store) const MIGRATIONS: &[Migration] = &[Migration {
-    sqlite: include_str!("migrations/0001.sqlite.sql"),
-    postgres: include_str!("migrations/0001.postgres.sql"),
-}];
+pub(in crate::store) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        sqlite: include_str!("migrations/0001.sqlite.sql"),
+        postgres: include_str!("migrations/0001.postgres.sql"),
+    },
+    Migration {
+        sqlite: include_str!("migrations/0002.sqlite.sql"),
+        postgres: include_str!("migrations/0002.postgres.sql"),
+    },
+];
 
 /// The table of this row is made first, and never changed: every version can read it.
 pub(in crate::store) const META: &str = "CREATE TABLE IF NOT EXISTS meta (\

@@ -19,6 +19,7 @@ mod state;
 mod writing;
 
 pub(in crate::store) use auditing::audit;
+pub(in crate::store) use counts::{counts, holders};
 pub(in crate::store) use fleet::{gateways, last_uses, note_uses, report};
 pub(in crate::store) use following::{follow, replace_all, settle};
 pub(in crate::store) use listing::list;

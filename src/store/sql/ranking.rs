@@ -5,7 +5,7 @@ use crate::store::error::StoreError;
 use crate::store::query::{Query, SortBy};
 use crate::store::sql::counts::{blocks, rank};
 use crate::store::sql::filter::Filter;
-use crate::store::sql::listing::narrowed;
+use crate::store::sql::listing::{narrowed, narrowed_table};
 use crate::store::sql::session::{SqlSession, SqlValue, one_number, only_count};
 
 const OWNED_BEFORE: &str = "SELECT CAST(coalesce(sum(n), 0) AS BIGINT) FROM tallies \
@@ -43,8 +43,8 @@ pub(in crate::store) async fn rank_in(
     }
 }
 
-async fn counted(
-    session: &mut impl SqlSession,
+async fn counted<S: SqlSession>(
+    session: &mut S,
     query: &Query,
     owner: &str,
     name: &str,
@@ -57,6 +57,6 @@ async fn counted(
     } else {
         filter.compare("name", "<", SqlValue::Text(name));
     }
-    let sql = format!("SELECT count(*) FROM objects {}", filter.clause());
+    let sql = format!("SELECT count(*) FROM {} {}", narrowed_table::<S>(query), filter.clause());
     Ok(only_count(&session.query(&sql, filter.values(), one_number).await?))
 }

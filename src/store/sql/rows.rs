@@ -6,7 +6,7 @@ use crate::store::error::StoreError;
 use crate::store::kind::Kind;
 use crate::store::record::Record;
 use crate::store::sql::columns::{COLUMNS, check, groups, read_placed, values};
-use crate::store::sql::counts::{count_in, count_out};
+use crate::store::sql::counts::{count_in, count_out, policy_of};
 use crate::store::sql::session::{SqlSession, SqlValue, id_of, one_number, stored};
 use crate::store::sql::state::StoreState;
 
@@ -87,8 +87,9 @@ pub(super) async fn replace(
     }
     state.digest.remove(old);
     state.digest.add(record);
-    let counted =
-        |record: &Record| (record.name.clone(), record.owner.clone(), record.target.clone());
+    let counted = |own: &'_ Record| {
+        (own.name.clone(), own.owner.clone(), own.target.clone(), policy_of(own).map(str::to_owned))
+    };
     if counted(old) != counted(record) {
         count_out(session, old).await?;
         count_in(session, record).await?;

@@ -43,8 +43,16 @@ pub(in crate::store) trait SqlSession: Send {
         values: &[SqlValue<'_>],
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
+    /// Names the table with the index that a statement must use.
+    fn by_index(table: &'static str, index: &'static str) -> String;
+
+    /// Names the table of objects, whose rows are found by their places and by no index.
+    fn objects_by_place() -> &'static str;
+
     /// Names the table of objects with the index that a list must use.
-    fn objects_by(index: &'static str) -> String;
+    fn objects_by(index: &'static str) -> String {
+        Self::by_index("objects", index)
+    }
 
     /// Keeps other writers out until the transaction ends.
     fn exclude(&mut self) -> impl Future<Output = Result<(), StoreError>> + Send;

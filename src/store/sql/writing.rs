@@ -14,7 +14,11 @@ use crate::store::write::{Change, Write, WriteProgress, Written};
 const MOST_REMOVALS: u64 = 100_000;
 
 /// The number of revisions between two deletions of old rows.
-const PRUNE_EVERY: u64 = 1000;
+const PRUNE_EVERY: u64 = 50;
+
+/// The most rows of one such deletion: some ten milliseconds of the write that makes it. What a
+/// large import removed goes little by little.
+const MOST_PRUNED: u64 = 5000;
 
 /// Makes all changes, or returns an error after which the transaction must be rolled back.
 pub(in crate::store) async fn apply(
@@ -55,7 +59,7 @@ pub(in crate::store) async fn apply_counted(
     // a condition must also hold after the changes: a write's own additions count
     conditions::check_kept(session, &write.conditions).await?;
     if revision.is_multiple_of(PRUNE_EVERY) {
-        prune_removals(session, &mut state).await?;
+        prune_removals(session, &mut state, (MOST_REMOVALS, MOST_PRUNED)).await?;
     }
     audit.prune(session, MOST_ENTRIES).await?;
     write_state(session, &state).await?;
@@ -117,14 +121,72 @@ async fn expect(
     }
 }
 
+/// Forgets the oldest removals if there are more than `most`: no more than `at_once` of them.
 async fn prune_removals(
     session: &mut impl SqlSession,
     state: &mut StoreState,
+    (most, at_once): (u64, u64),
 ) -> Result<(), StoreError> {
+    let newest = [SqlValue::Number(stored(most))];
     let sql = "SELECT revision FROM removals ORDER BY revision DESC LIMIT 1 OFFSET $1";
-    let oldest = session.query(sql, &[SqlValue::Number(stored(MOST_REMOVALS))], one_number).await?;
-    let Some(oldest) = oldest.into_iter().next() else { return Ok(()) };
-    session.run("DELETE FROM removals WHERE revision <= $1", &[SqlValue::Number(oldest)]).await?;
-    state.known_from = u64::try_from(oldest).unwrap_or_default();
-    Ok(())
+    let surplus = session.query(sql, &newest, one_number).await?;
+    let Some(surplus) = surplus.into_iter().next() else { return Ok(()) };
+    let last = [SqlValue::Number(surplus), SqlValue::Number(stored(at_once.saturating_sub(1)))];
+    let sql = "SELECT revision FROM removals WHERE revision <= $1 ORDER BY revision \
+               LIMIT 1 OFFSET $2";
+    let last = session.query(sql, &last, one_number).await?;
+    let last = last.into_iter().next().unwrap_or(surplus);
+    // a revision of which some removals are forgotten is not known as a whole any more
+    state.known_from = state.known_from.max(u64::try_from(last).unwrap_or_default());
+    let values = [SqlValue::Number(surplus), SqlValue::Number(stored(at_once))];
+    let sql = "DELETE FROM removals WHERE (kind, id) IN (SELECT kind, id FROM removals \
+               WHERE revision <= $1 ORDER BY revision LIMIT $2)";
+    session.run(sql, &values).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::sqlite::{SqliteSession, SqliteStore, now};
+    use crate::store::suite::{SetClock, application, write_of};
+    use crate::store::{Kind, Store};
+
+    fn delete(record: &Record) -> Change {
+        Change::Delete { kind: Kind::Application, id: record.id, expected: None }
+    }
+
+    #[tokio::test]
+    async fn old_removals_go_some_at_a_time_and_a_follower_learns_which_it_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let store = SqliteStore::open(&path, Arc::new(SetClock::default())).unwrap();
+        let all: Vec<_> = (0..10).map(|n| application(&format!("a{n}"), "anna")).collect();
+        store.write(write_of(all.iter().cloned().map(Change::Create).collect())).await.unwrap();
+        // revision 2 removes four, and each of 3 to 8 one
+        store.write(write_of(all[..4].iter().map(delete).collect())).await.unwrap();
+        for one in &all[4..] {
+            store.write(write_of(vec![delete(one)])).await.unwrap();
+        }
+        for (left, known_from) in [(7, 2), (5, 3), (5, 3)] {
+            let prune = |session: &mut SqliteSession| {
+                now(async {
+                    let mut state = read_state(session).await?;
+                    prune_removals(session, &mut state, (5, 3)).await?;
+                    write_state(session, &state).await
+                })
+            };
+            store.work(prune).await.unwrap();
+            let of = async |after| store.changes(after, 100).await.unwrap();
+            assert!(!of(known_from - 1).await.known);
+            let changes = of(known_from).await;
+            assert!(changes.known);
+            assert_eq!(changes.removed.len() as u64, 8 - known_from);
+            let rows = store.read(|session| {
+                now(session.query("SELECT count(*) FROM removals", &[], one_number))
+            });
+            assert_eq!(rows.await.unwrap(), [left]);
+        }
+    }
 }

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustix::process::setpriority_process;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -56,6 +57,15 @@ impl SqliteStore {
     /// Opens the database, makes it if there is none, and migrates an older one. Waits for the
     /// disk.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        Self::open_nice(path, clock, 0)
+    }
+
+    /// Like [`SqliteStore::open`], for writes that give way to other threads by this niceness.
+    pub(in crate::store) fn open_nice(
+        path: &Path,
+        clock: Arc<dyn Clock>,
+        nice: i32,
+    ) -> Result<Self, StoreError> {
         let unusable =
             |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
         state_dir::open_or_create(path).map_err(unusable)?;
@@ -73,7 +83,13 @@ impl SqliteStore {
         };
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || {
+                if nice > 0 {
+                    // no more than a slower answer of others if it fails
+                    let _ = setpriority_process(None, nice);
+                }
+                writer.run();
+            })
             .map_err(unusable)?;
         Ok(Self {
             readers: Readers::new(path),
@@ -205,7 +221,7 @@ impl Store for SqliteStore {
         Box::pin(self.readers.read(move |session| now(sql::named_all(session, kind, &names))))
     }
 
-    fn applications<'s>(&'s self, ids: &'s [Uuid]) -> Answer<'s, Vec<Record>> {
+    fn applications<'s>(&'s self, ids: &'s [Uuid]) -> Answer<'s, (StoreHead, Vec<Record>)> {
         let ids = ids.to_vec();
         Box::pin(self.readers.read(move |session| now(sql::applications(session, &ids))))
     }
@@ -213,6 +229,15 @@ impl Store for SqliteStore {
     fn child_counts<'s>(&'s self, kind: Kind, parents: &'s [Uuid]) -> Answer<'s, Vec<(Uuid, u64)>> {
         let parents = parents.to_vec();
         Box::pin(self.readers.read(move |session| now(sql::child_counts(session, kind, &parents))))
+    }
+
+    fn holders<'s>(&'s self, kind: Kind, policy: &'s str) -> Answer<'s, u64> {
+        let policy = policy.to_owned();
+        Box::pin(self.readers.read(move |session| now(sql::holders(session, kind, &policy))))
+    }
+
+    fn counts(&self) -> Answer<'_, Vec<(Kind, u64)>> {
+        Box::pin(self.readers.read(|session| now(sql::counts(session))))
     }
 
     fn list<'s>(&'s self, query: &'s Query) -> Answer<'s, StorePage> {

@@ -134,8 +134,13 @@ impl SqlSession for SqliteSession {
         ready(self.execute(sql, values))
     }
 
-    fn objects_by(index: &'static str) -> String {
-        format!("objects INDEXED BY {index}")
+    fn objects_by_place() -> &'static str {
+        // left to itself, SQLite would read all objects of the kind
+        "objects NOT INDEXED"
+    }
+
+    fn by_index(table: &'static str, index: &'static str) -> String {
+        format!("{table} INDEXED BY {index}")
     }
 
     /// The transaction began as the only one that writes.

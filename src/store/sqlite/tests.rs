@@ -1,11 +1,12 @@
 //! The suite on SQLite, and the properties that only a file has.
 
 mod crash;
+mod plans;
 
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::store::suite::{Given, SetClock, application, every_function, write_of};
+use crate::store::suite::{Given, SetClock, application, every_function, with_policies, write_of};
 use crate::store::write::Change;
 
 macro_rules! a_test_for_each {
@@ -67,9 +68,29 @@ fn a_store_of_a_later_version_is_refused_by_its_number() {
     let other = rusqlite::Connection::open(&path).unwrap();
     other.execute_batch("UPDATE meta SET format = 77").unwrap();
     let refused = open(&path).unwrap_err().to_string();
-    assert!(refused.contains("has format 77") && refused.contains("up to 1"), "{refused}");
-    other.execute_batch("UPDATE meta SET format = 1").unwrap();
+    assert!(refused.contains("has format 77") && refused.contains("up to 2"), "{refused}");
+    other.execute_batch("UPDATE meta SET format = 2").unwrap();
     drop(open(&path).unwrap());
+}
+
+#[test]
+fn a_store_of_the_first_format_learns_who_holds_a_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("portcullis.db");
+    let runtime = runtime();
+    let store = open(&path).unwrap();
+    runtime.block_on(store.write(write_of(with_policies().map(Change::Create).to_vec()))).unwrap();
+    drop(store);
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other
+        .execute_batch(
+            "DELETE FROM tallies WHERE facet = 'policy'; DROP INDEX audit_at; \
+             UPDATE meta SET format = 1",
+        )
+        .unwrap();
+    let store = open(&path).unwrap();
+    assert_eq!(runtime.block_on(store.holders(Kind::Application, "Gold")).unwrap(), 2);
+    assert_eq!(runtime.block_on(store.holders(Kind::Application, "7")).unwrap(), 0);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::store::suite::{Given, application, key, map, record, subscription};
-use crate::store::{Kind, Query, Record, SortBy, SortOrder};
+use crate::store::{Kind, Query, Record, SortBy, SortOrder, StoreError, WriteCondition};
 
 async fn names(given: &Given<'_>, query: &Query) -> (u64, Vec<String>) {
     let page = given.store.list(query).await.unwrap();
@@ -49,6 +49,7 @@ pub(in crate::store) async fn pages_are_sorted_and_counted(given: Given<'_>) {
         }
     }
     assert_eq!(names(&given, &Query::of(Kind::Api)).await, (0, Vec::new()));
+    assert_eq!(given.store.counts().await.unwrap(), [(Kind::Application, 4)]);
 }
 
 pub(in crate::store) async fn prefixes_are_taken_by_the_letter(given: Given<'_>) {
@@ -187,7 +188,7 @@ pub(in crate::store) async fn many_are_found_at_once(given: Given<'_>) {
             found.sort();
             assert_eq!(found, expected);
         }
-        let whole = given.store.applications(&ids).await.unwrap();
+        let whole = given.store.applications(&ids).await.unwrap().1;
         let (applications, of_them) = whole.split_at(many);
         assert!(applications.iter().all(|own| own.kind == Kind::Application));
         let expected = children.iter().filter(|own| own.parent.is_some_and(|id| ids.contains(&id)));
@@ -251,4 +252,37 @@ pub(in crate::store) async fn a_place_in_a_list_is_found_for_what_is_not_in_it(g
             }
         }
     }
+}
+
+pub(in crate::store) async fn holders_of_a_policy_are_counted_and_keep_it(given: Given<'_>) {
+    let holders = async |kind, policy: &str| given.store.holders(kind, policy).await.unwrap();
+    let too_long = "x".repeat(2001);
+    let with = |mut record: Record, policy: &str| {
+        record.declared.insert("policy".to_owned(), json!(policy));
+        record
+    };
+    let mut shop = with(application("shop", "anna"), "Gold");
+    let sub = with(subscription(&shop, "orders:1"), "Gold");
+    let mut odd = application("odd", "anna");
+    odd.declared.insert("policy".to_owned(), json!(7));
+    let long = with(application("long", "anna"), &too_long);
+    given.create(&[&shop, &sub, &odd, &long, &with(application("bank", "anna"), "Gold")]).await;
+    assert_eq!(holders(Kind::Application, "Gold").await, 2);
+    assert_eq!(holders(Kind::Subscription, "Gold").await, 1);
+    for none in ["gold", "7", "", "Gold\0", &too_long] {
+        assert_eq!(holders(Kind::Application, none).await, 0);
+    }
+    let unheld = WriteCondition::Unheld { kind: Kind::Application, policy: "Gold".to_owned() };
+    let refused = given.write_if(unheld.clone(), Vec::new()).await.unwrap_err();
+    assert!(matches!(refused, StoreError::InUse { kind: Kind::Application, .. }), "{refused:?}");
+    given
+        .delete(&given.store.named(Kind::Application, "bank").await.unwrap().unwrap())
+        .await
+        .unwrap();
+    assert_eq!(holders(Kind::Application, "Gold").await, 1);
+    shop.declared.insert("policy".to_owned(), json!("Silver"));
+    given.update(&shop).await.unwrap();
+    assert_eq!(holders(Kind::Application, "Gold").await, 0);
+    assert_eq!(holders(Kind::Application, "Silver").await, 1);
+    given.write_if(unheld, Vec::new()).await.unwrap();
 }

@@ -1,6 +1,7 @@
 //! One suite for every database: each function takes an empty store.
 
 pub(in crate::store) mod lists;
+pub(in crate::store) mod plans;
 pub(in crate::store) mod state;
 pub(in crate::store) mod writes;
 
@@ -46,12 +47,14 @@ macro_rules! every_function {
             writes::odd_texts_are_kept_as_they_are_or_refused,
             writes::every_change_is_in_the_audit_log_without_secrets,
             writes::a_note_is_in_the_audit_log_and_nowhere_else,
+            writes::the_audit_log_is_narrowed_and_paged,
             writes::many_writes_at_once_get_revisions_of_their_own,
             lists::pages_are_sorted_and_counted,
             lists::prefixes_are_taken_by_the_letter,
             lists::owners_groups_parents_and_targets_narrow_a_list,
             lists::counts_stay_right_through_blocks_and_changes,
             lists::many_are_found_at_once,
+            lists::holders_of_a_policy_are_counted_and_keep_it,
             lists::a_place_in_a_list_is_found_for_what_is_not_in_it,
             state::changes_follow_a_revision_each_once,
             state::a_revision_comes_whole,
@@ -80,6 +83,17 @@ pub(in crate::store) fn application(name: &str, owner: &str) -> Record {
     record.owner = Some(owner.to_owned());
     record.declared = map(json!({"name": name, "owner": owner}));
     record
+}
+
+/// Two applications with the policy "Gold", one with none, and one with what is no policy.
+pub(in crate::store) fn with_policies() -> [Record; 4] {
+    [json!("Gold"), json!("Gold"), Value::Null, json!(7)].map(|policy| {
+        let mut record = application(&Uuid::new_v4().to_string(), "anna");
+        if !policy.is_null() {
+            record.declared.insert("policy".to_owned(), policy);
+        }
+        record
+    })
 }
 
 pub(in crate::store) fn key(application: &Record, key_manager: &str, consumer_key: &str) -> Record {

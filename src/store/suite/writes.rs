@@ -157,7 +157,7 @@ pub(in crate::store) async fn conditions_are_checked_in_the_transaction(given: G
     for condition in [&alone, &unused] {
         let refused = given.write_if(condition.clone(), vec![delete(&app)]).await.unwrap_err();
         assert!(
-            matches!(refused, StoreError::InUse { kind: Kind::Subscription, by } if by == sub.id),
+            matches!(refused, StoreError::InUse { kind: Kind::Subscription, by } if by == Some(sub.id)),
             "{refused:?}"
         );
     }
@@ -292,4 +292,30 @@ pub(in crate::store) async fn many_writes_at_once_get_revisions_of_their_own(giv
         let kept = given.store.get(Kind::Application, record.id).await.unwrap().unwrap();
         assert_eq!((&kept, kept.revision), (record, written.revision));
     }
+}
+
+pub(in crate::store) async fn the_audit_log_is_narrowed_and_paged(given: Given<'_>) {
+    for n in 0..6 {
+        // the clock goes back once
+        given.set_time(if n == 3 { 10 } else { 10 * n });
+        given.create(&[&application(&format!("a{n}"), "anna")]).await;
+    }
+    let names = async |query: AuditQuery| {
+        let page = given.store.audit(&query).await.unwrap();
+        let names = page.items.into_iter().map(|entry| entry.name).collect::<Vec<_>>();
+        (page.total, names.join(" "))
+    };
+    let all = AuditQuery { limit: 10, ..AuditQuery::default() };
+    assert_eq!(names(all.clone()).await, (6, "a5 a4 a3 a2 a1 a0".to_owned()));
+    let page = AuditQuery { offset: 4, limit: 1, ..all.clone() };
+    assert_eq!(names(page).await, (6, "a1".to_owned()));
+    assert_eq!(names(AuditQuery { offset: 9, ..all.clone() }).await, (6, String::new()));
+    let since = AuditQuery { since: Some(15_000), ..all.clone() };
+    assert_eq!(names(since.clone()).await, (3, "a5 a4 a2".to_owned()));
+    let later = AuditQuery { author: Some("anna".to_owned()), offset: 1, ..since };
+    assert_eq!(names(later).await, (3, "a4 a2".to_owned()));
+    let never = AuditQuery { since: Some(i64::MAX), ..all.clone() };
+    assert_eq!(names(never).await, (0, String::new()));
+    let nobody = AuditQuery { author: Some("ben".to_owned()), ..all };
+    assert_eq!(names(nobody).await, (0, String::new()));
 }

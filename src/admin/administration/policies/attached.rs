@@ -1,15 +1,12 @@
 //! Finds out whether a policy is in use.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use serde_json::Value;
 
 use crate::admin::administration::policies::shown::level_and_name;
 use crate::admin::catalog::Catalog;
 use crate::admin::object::Object;
 use crate::model::policy::PolicyLevel;
-use crate::store::{Kind, Record, StoreError};
+use crate::store::{Kind, StoreError, WriteCondition};
 
 /// Tells whether an API, an application or a subscription has a policy.
 pub(super) async fn is_attached(
@@ -45,8 +42,7 @@ async fn api_names(catalog: &Catalog, keys: &[&str], name: &str) -> Result<bool,
     }))
 }
 
-/// Tells whether an application or a subscription has a policy. There can be a million of them:
-/// they are read once, in one pass.
+/// Tells whether an application or a subscription has a policy.
 async fn held_by(
     catalog: &Catalog,
     kind: Kind,
@@ -56,13 +52,17 @@ async fn held_by(
     if catalog.policy_in_files(kind, level, name).await? {
         return Ok(true);
     }
-    let found = Arc::new(AtomicBool::new(false));
-    let (seen, name) = (Arc::clone(&found), name.to_owned());
-    let each = move |record: Record| {
-        if record.text("policy") == Some(&name) {
-            seen.store(true, Ordering::Relaxed);
-        }
+    Ok(catalog.store().holders(kind, name).await? > 0)
+}
+
+/// Returns the conditions under which a policy may go, for who gives it to somebody at the same
+/// time.
+pub(super) fn unheld(level: PolicyLevel, policy: &Object) -> Vec<WriteCondition> {
+    let kind = match level {
+        PolicyLevel::Application => Kind::Application,
+        PolicyLevel::Subscription => Kind::Subscription,
+        PolicyLevel::Advanced | PolicyLevel::Custom => return Vec::new(),
     };
-    catalog.store().read_all(&[kind], Box::new(each)).await?;
-    Ok(found.load(Ordering::Relaxed))
+    let named = level_and_name(&policy.record).into_iter();
+    named.map(|(_, name)| WriteCondition::Unheld { kind, policy: name.to_owned() }).collect()
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::model::secret::Secret;
 use crate::model::store::PostgresTls;
 use crate::store::postgres::server::{PASSWORD, PostgresProcess};
-use crate::store::suite::{Given, SetClock, application, every_function, write_of};
+use crate::store::suite::{Given, SetClock, application, every_function, with_policies, write_of};
 use crate::store::write::Change;
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -30,6 +30,7 @@ macro_rules! one_after_another {
 }
 
 mod crash;
+mod plans;
 mod tls;
 
 /// One server for all: each function has a database of its own.
@@ -125,6 +126,21 @@ fn a_wrong_password_or_a_later_format_is_told() {
         let later = PostgresStore::new(&settings(url), None).unwrap();
         let refused = later.head().await.unwrap_err().to_string();
         assert!(refused.contains("has format 77"), "{refused}");
+    });
+}
+
+#[test]
+fn a_store_of_the_first_format_learns_who_holds_a_policy() {
+    let server = PostgresProcess::start();
+    let url = server.database("formats");
+    runtime().block_on(async {
+        let store = PostgresStore::new(&settings(url.clone()), None).unwrap();
+        store.write(write_of(with_policies().map(Change::Create).to_vec())).await.unwrap();
+        server.sql("formats", "DELETE FROM tallies WHERE facet = 'policy'; DROP INDEX audit_at");
+        server.sql("formats", "UPDATE meta SET format = 1");
+        let store = PostgresStore::new(&settings(url), None).unwrap();
+        assert_eq!(store.holders(Kind::Application, "Gold").await.unwrap(), 2);
+        assert_eq!(store.holders(Kind::Application, "7").await.unwrap(), 0);
     });
 }
 
