@@ -23,7 +23,7 @@ use crate::admin::live::{DeclaredObjects, LiveRequest, Preview, PreviewDetail};
 use crate::admin::object::Object;
 use crate::admin::refused::{ApiFault, Refused};
 use crate::snapshot::Snapshots;
-use crate::store::{Change, Record, Store, StoreError, Write, WriteCondition};
+use crate::store::{Change, GatewayState, Record, Store, StoreError, Write, WriteCondition};
 
 /// The time for compiling a configuration: milliseconds, or seconds for a million applications.
 const PREVIEW_TIMEOUT: Duration = Duration::from_secs(20);
@@ -36,9 +36,11 @@ const FLEET_TIMEOUT: Duration = Duration::from_secs(10);
 
 const FLEET_LOOK: Duration = Duration::from_millis(50);
 
-/// The time after its last report for which a gateway is waited for: three of the longest pauses
-/// between two reports.
-const LIVE_MILLIS: i64 = 3_000;
+/// The number of poll intervals after its last report for which a gateway is waited for.
+const LIVE_POLLS: u32 = 3;
+
+/// The shortest such time: a report takes its time on a busy machine.
+const LIVE_AT_LEAST: Duration = Duration::from_secs(3);
 
 /// The number of the revision that a change got.
 const REVISION: &str = "portcullis-revision";
@@ -56,6 +58,8 @@ pub struct Catalog {
     snapshots: Option<Arc<Snapshots>>,
     /// Held by who has them put into order.
     ordering: Mutex<()>,
+    /// The time after its last report for which a gateway is waited for.
+    live_for: Duration,
 }
 
 /// Options that every change accepts: `?dryRun=true`, `?wait=fleet`.
@@ -93,7 +97,14 @@ impl Catalog {
         live: mpsc::Sender<LiveRequest>,
     ) -> Self {
         let (snapshots, ordering) = (None, Mutex::default());
-        Self { store, declared, live, snapshots, ordering }
+        Self { store, declared, live, snapshots, ordering, live_for: LIVE_AT_LEAST }
+    }
+
+    /// Waits for gateways that look into the store this often.
+    #[must_use]
+    pub fn polling(self, poll_interval: Duration) -> Self {
+        let live_for = poll_interval.saturating_mul(LIVE_POLLS).max(LIVE_AT_LEAST);
+        Self { live_for, ..self }
     }
 
     /// Shows the applications of files that are in force.
@@ -200,9 +211,10 @@ impl Catalog {
                 return vec!["(unknown)".to_owned()];
             };
             let newest = gateways.iter().map(|gateway| gateway.seen_at).max().unwrap_or_default();
-            let live = gateways
-                .iter()
-                .filter(|gateway| gateway.seen_at.saturating_add(LIVE_MILLIS) >= newest);
+            let live_for = i64::try_from(self.live_for.as_millis()).unwrap_or(i64::MAX);
+            let is_live =
+                |gateway: &&GatewayState| gateway.seen_at.saturating_add(live_for) >= newest;
+            let live = gateways.iter().filter(is_live);
             let behind: Vec<_> = live
                 .filter(|gateway| gateway.revision < revision)
                 .map(|gateway| gateway.name.clone())

@@ -4,6 +4,7 @@
 use http::header::ACCEPT;
 use http::{HeaderMap, StatusCode};
 
+use crate::management::readiness::StoreReport;
 use crate::management::reply::{ManagementReply, json, problem, text};
 use crate::management::state::ManagementState;
 use crate::telemetry::ScrapeFormat;
@@ -14,7 +15,8 @@ pub(super) fn alive() -> ManagementReply {
 }
 
 pub(super) fn ready(state: &ManagementState) -> ManagementReply {
-    let report = state.readiness.report();
+    let mut report = state.readiness.report();
+    report.store = state.metrics.store_place().map(StoreReport::from);
     let status = if report.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     json(status, &report)
 }

@@ -9,6 +9,7 @@ use crate::jwks::{KeyManagerKeys, KeyManagerStatus};
 use crate::key_managers::CompiledKeyManager;
 use crate::model::key_manager::KeySource;
 use crate::snapshot::Snapshots;
+use crate::telemetry::StorePlace;
 
 /// The facts that readiness depends on.
 #[derive(Debug)]
@@ -37,6 +38,25 @@ pub struct ReadinessReport {
     /// depend on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared_counters: Option<String>,
+    /// The state of the store that is in force. Readiness does not depend on its age.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<StoreReport>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct StoreReport {
+    pub revision: u64,
+    /// "up", or "down" while the store does not answer or its changes cannot be put into force.
+    pub status: &'static str,
+    /// The time since all that the store says was last known to be in force.
+    pub age_seconds: u64,
+}
+
+impl From<StorePlace> for StoreReport {
+    fn from(StorePlace { revision, up, current_at }: StorePlace) -> Self {
+        let status = if up { "up" } else { "down" };
+        Self { revision, status, age_seconds: current_at.elapsed().as_secs() }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -115,6 +135,7 @@ impl Readiness {
             observing,
             key_managers,
             shared_counters,
+            store: None,
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::budget::BudgetStatus;
 use crate::key_managers::OrganizationsStatus;
 use crate::limiter::shared::{SharedLimiter, SharedNumbers};
 use crate::model::Model;
+use crate::model::directory::Directory;
 use crate::model::gateway::Telemetry;
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::supervise::saved_counts::KeptCounts;
@@ -134,11 +135,16 @@ fn organization_facts(snapshot: &Snapshot) -> Vec<OrganizationFacts> {
 
 /// Counts the objects of a model. The generation follows when it is compiled.
 pub(super) fn snapshot_facts(model: &Model) -> SnapshotFacts {
+    directory_facts(&model.directory)
+}
+
+/// Counts the applications of a directory. The generation follows when it is published.
+pub(super) fn directory_facts(directory: &Directory) -> SnapshotFacts {
     SnapshotFacts {
         generation: 0,
-        applications: model.directory.application_count() as u64,
-        consumer_keys: model.directory.key_count() as u64,
-        subscriptions: model.directory.subscription_count() as u64,
+        applications: directory.application_count() as u64,
+        consumer_keys: directory.key_count() as u64,
+        subscriptions: directory.subscription_count() as u64,
     }
 }
 

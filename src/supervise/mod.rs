@@ -10,9 +10,10 @@
 //! open and close), [`running`] (its requests to the gateway, and its end), [`descriptors`] (the
 //! number of connections that the process can hold), [`certificates`] (their expiry), [`signals`],
 //! [`watch`] (changed files), [`workers`] (the threads), [`trace_export`] (spans for the
-//! collector), [`clock`], [`clock_watch`] (a clock that jumps), [`access_lines`] (gained and lost
-//! access), [`last_use`], [`planning`] (the changes that another file would make), [`stored_check`]
-//! (files and store together, for `check`), [`transfer`] (the store as a file).
+//! collector), [`clock`], [`clock_watch`] (a clock that jumps), [`object_counts`] (the objects of
+//! the store, for metrics), [`access_lines`] (gained and lost access), [`last_use`], [`planning`]
+//! (the changes that another file would make), [`stored_check`] (files and store together, for
+//! `check`), [`transfer`] (the store as a file).
 
 mod access_lines;
 mod background;
@@ -28,6 +29,7 @@ pub mod inherited;
 pub mod inventory;
 mod last_use;
 pub mod listeners;
+mod object_counts;
 mod opening;
 mod own_folder;
 mod planning;

@@ -39,9 +39,13 @@ use crate::telemetry::Metrics;
 /// the new base.
 const MOST_CHANGES: usize = 10_000;
 
-/// An overlay of more applications than this is compacted. A copy of it takes less than a
-/// millisecond, and each change makes one.
+/// An overlay of more applications than this is compacted. A copy of it takes less than a tenth of
+/// a millisecond, and each change makes one.
 const COMPACT_BEYOND: usize = 1_000;
+
+/// With many applications, an overlay of more than this share of them, a hundredth, is compacted:
+/// to pack a million takes a second of a processor, and a thousand changes come in a second.
+const COMPACT_SHARE: usize = 100;
 
 /// The time between two looks; workers look for the newest generation with every request and every
 /// tick.
@@ -202,7 +206,9 @@ impl Publisher {
     }
 
     fn begin_compacting(&mut self, directory: &Directory) {
-        if self.compacting.is_some() || directory.recent_count() <= COMPACT_BEYOND {
+        let beyond =
+            (directory.application_count() / COMPACT_SHARE).clamp(COMPACT_BEYOND, MOST_CHANGES);
+        if self.compacting.is_some() || directory.recent_count() <= beyond {
             return;
         }
         let from = directory.clone();

@@ -4,6 +4,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
@@ -29,6 +30,7 @@ use crate::supervise::file_stamp::FileStamp;
 use crate::supervise::inherited::Inherited;
 use crate::supervise::last_use::LastUses;
 use crate::supervise::listeners::{ListenerChanges, ListenerPlan, Listeners};
+use crate::supervise::object_counts;
 use crate::supervise::opening::{BoundManagement, HeldResources};
 use crate::supervise::own_folder::own_folder;
 use crate::supervise::process::Process;
@@ -68,7 +70,8 @@ pub async fn start(
         tracing::warn!(target: "portcullis::config", "{warning}");
     }
     tell_limits(&loaded.model, SystemClock.now());
-    let provisioning = Provisioning::new(store, &settled);
+    let age = age_of_copy(store.as_ref()).await;
+    let provisioning = Provisioning::new(store, &settled, age);
     Box::pin(assemble(path, settled, provisioning, identities, log, inherited)).await
 }
 
@@ -80,6 +83,15 @@ async fn open_store(path: PathBuf) -> Result<Option<StoreReader>, SuperviseError
     let store = store::open(&settings, &settings.state_dir, Arc::new(SystemClock)).await?;
     let keys = StoreKeys::new(&settings)?;
     Ok(store.map(|store| StoreReader::new(store, keys)))
+}
+
+/// Returns how long ago the copy that reads are answered from was the same as the store. An age that
+/// is not known counts as none.
+async fn age_of_copy(store: Option<&StoreReader>) -> Duration {
+    let Some(store) = store else { return Duration::ZERO };
+    let copied_at = store.store().copied_at().await.ok().flatten();
+    let now = SystemClock.milliseconds();
+    Duration::from_millis(copied_at.map_or(0, |at| now.saturating_sub(at)))
 }
 
 async fn waited<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
@@ -301,6 +313,11 @@ fn begin_tasks(
     let (process, snapshots) = (shared.process, shared.snapshots);
     upkeep::begin(tasks, process, shared.common, snapshots, counts);
     let follower = provisioning.follower.as_ref();
+    if let Some(follower) = follower {
+        process.metrics.store_found(follower.head().revision, provisioning.age);
+        let (store, metrics) = (Arc::clone(follower.reader().store()), &process.metrics);
+        tasks.spawn(object_counts::keep(store, Arc::clone(metrics)));
+    }
     if let Some((statistics, follower)) = process.metrics.statistics().zip(follower) {
         let uses = LastUses {
             statistics,

@@ -44,6 +44,7 @@ mod tests;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 pub use self::application::{ApplicationRegistry, ApplicationSeries};
 pub use self::cardinality::{
@@ -51,7 +52,7 @@ pub use self::cardinality::{
 };
 pub use self::control::{
     BudgetFacts, CertificateFacts, IdentityFacts, IdentitySource, KeyManagerFacts,
-    KeyManagerSource, OrganizationFacts, ServerCertificateFacts, SnapshotFacts,
+    KeyManagerSource, OrganizationFacts, ServerCertificateFacts, SnapshotFacts, StorePlace,
 };
 pub use self::identity::{ChannelFacts, IntrospectionCounters, RevocationFacts};
 pub use self::key_manager::KeyManagerSeries;
@@ -182,6 +183,28 @@ impl Metrics {
     /// Notes that everything up to this revision of the store is in force.
     pub fn store_in_force(&self, revision: u64) {
         self.control.store_in_force(revision);
+    }
+
+    /// Notes the revision of the store that a start found, perhaps in a copy that was the same as
+    /// the store this long ago.
+    pub fn store_found(&self, revision: u64, age: Duration) {
+        self.control.store_found(revision, age);
+    }
+
+    /// Notes that this later revision of the store is in force, of which the store has not been told
+    /// yet.
+    pub fn store_advanced(&self, revision: u64) {
+        self.control.store_advanced(revision);
+    }
+
+    /// Returns the gateway's place in the history of its store; `None` if there is no store.
+    pub fn store_place(&self) -> Option<StorePlace> {
+        self.control.store()
+    }
+
+    /// Notes how many objects of each kind the store has.
+    pub fn store_has(&self, objects: Vec<(&'static str, u64)>) {
+        self.control.store_has(objects);
     }
 
     /// Notes that the store does not answer, or that its changes cannot be put into force.

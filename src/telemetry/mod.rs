@@ -27,8 +27,8 @@ pub use metrics::{
     FamilySeries, IdentityFacts, IntrospectionCounters, KeyManagerFacts, KeyManagerSeries,
     ListenerSeries, ManagementCall, ManagementCounters, Measured, Metrics, OperationSeries,
     OrganizationFacts, PolicySeries, RefusedConnection, RevocationFacts, ScrapeFormat,
-    ServerCertificateFacts, SharedCounterFacts, SignIn, SignUp, SnapshotFacts, TlsFailure,
-    UNMATCHED_OPERATION, WorkerCounters, operation_label, worst_case_series,
+    ServerCertificateFacts, SharedCounterFacts, SignIn, SignUp, SnapshotFacts, StorePlace,
+    TlsFailure, UNMATCHED_OPERATION, WorkerCounters, operation_label, worst_case_series,
 };
 pub use traces::{
     ChildSpan, ClientSpan, DroppedSpans, ExchangeSpans, ExchangeTrace, FinishedExchanges,

@@ -165,7 +165,9 @@ impl Directory {
         let slot = self.slot_of(name)?;
         let gone = self.application(slot).map(|view| Totals::of(&view)).unwrap_or_default();
         self.totals = self.totals.less(gone);
-        Arc::make_mut(&mut self.recent).take_out(slot);
+        let base = &self.base;
+        let hash = |key_manager, consumer_key: &str| base.hash_key(key_manager, consumer_key);
+        Arc::make_mut(&mut self.recent).take_out(slot, hash);
         Some(slot)
     }
 

@@ -82,10 +82,21 @@ impl Overlay {
         })
     }
 
-    pub(super) fn take_out(&mut self, slot: ApplicationSlot) {
-        if let Some(Some(gone)) = self.by_slot.insert(slot, None) {
-            self.by_name.remove(gone.name.as_str());
-            self.by_key.retain(|key| key.slot != slot);
+    pub(super) fn take_out(
+        &mut self,
+        slot: ApplicationSlot,
+        hash: impl Fn(KeyManagerSlot, &str) -> u64,
+    ) {
+        let Some(Some(gone)) = self.by_slot.insert(slot, None) else { return };
+        self.by_name.remove(gone.name.as_str());
+        // found by their hashes: a look at all keys for each of a thousand changes takes long
+        for key in gone.keys.as_slice() {
+            let hash = hash(key.key_manager, key.consumer_key.as_str());
+            if let Ok(found) = self.by_key.find_entry(hash, |own| {
+                own.slot == slot && own.is(key.key_manager, key.consumer_key.as_str())
+            }) {
+                found.remove();
+            }
         }
     }
 

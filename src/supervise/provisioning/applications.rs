@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::config::StoredApplication;
-use crate::store::{Change, Kind, Record, Removal, Store, StoreError};
+use crate::store::{Change, Kind, Record, Removal, Store, StoreError, StoreHead};
 
 /// Puts an application's records into the form of a line of an application file.
 #[derive(Debug)]
@@ -58,16 +58,24 @@ pub(super) fn touched(written: &[Record], removed: &[Removal]) -> Vec<Uuid> {
     each.into_iter().collect()
 }
 
-/// Reads those of the applications that there are, as they all were at one revision.
+/// Reads those of the applications that there are, as they all were at one revision: this one or a
+/// later one of the same history.
 pub(super) async fn read(
     store: &Arc<dyn Store>,
     ids: &[Uuid],
+    from: StoreHead,
 ) -> Result<HashMap<Uuid, Gathering>, StoreError> {
     let mut found = HashMap::new();
     if ids.is_empty() {
         return Ok(found);
     }
-    for record in store.applications(ids).await? {
+    let (head, records) = store.applications(ids).await?;
+    if head.epoch != from.epoch || head.revision < from.revision {
+        // the server told of changes, and was gone when its copy was asked for the objects
+        let message = "the copy of the store does not have a change yet".to_owned();
+        return Err(StoreError::Unavailable(message));
+    }
+    for record in records {
         if record.kind == Kind::Application {
             found.insert(record.id, Gathering::of(record));
         } else if let Some(own) = record.parent.and_then(|parent| found.get_mut(&parent)) {
@@ -109,4 +117,35 @@ pub(super) fn after(current: Option<Gathering>, id: Uuid, changes: &[Change]) ->
         gathering.add(record);
     }
     Some(gathering)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Author, SqliteStore, Write};
+    use crate::supervise::clock::SystemClock;
+
+    #[tokio::test]
+    async fn objects_that_are_older_than_their_change_are_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("s.db"), Arc::new(SystemClock)).unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
+        let shop = Record::new(Kind::Application, Uuid::new_v4(), "shop");
+        let ids = [shop.id];
+        let write = Write {
+            author: Author { name: "ann".to_owned(), address: None },
+            action: "create",
+            changes: vec![Change::Create(shop)],
+            conditions: Vec::new(),
+            notes: Vec::new(),
+        };
+        store.write(write).await.unwrap();
+        let head = store.head().await.unwrap();
+        assert_eq!(read(&store, &ids, head).await.unwrap().len(), 1);
+        let later = StoreHead { revision: head.revision + 1, ..head };
+        let other = StoreHead { epoch: Uuid::new_v4(), ..head };
+        for head in [later, other] {
+            assert!(matches!(read(&store, &ids, head).await, Err(StoreError::Unavailable(_))));
+        }
+    }
 }

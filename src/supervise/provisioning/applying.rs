@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::admin::LiveRequest;
-use crate::config::Loaded;
+use crate::config::{ApplicationNames, Loaded};
 use crate::model::application::Application;
 use crate::model::directory::{ApplicationChange, Directory};
 use crate::model::provenance::Provenance;
@@ -14,8 +15,9 @@ use crate::store::StoreHead;
 use crate::supervise::background;
 use crate::supervise::certificates;
 use crate::supervise::error::SuperviseError;
-use crate::supervise::facts::snapshot_facts;
-use crate::supervise::provisioning::follower::{ChangedApplication, Step, StoreFollower};
+use crate::supervise::facts::{directory_facts, snapshot_facts};
+use crate::supervise::provisioning::follower::{ChangedApplication, Step};
+use crate::supervise::provisioning::pace::{Due, Urgency};
 use crate::supervise::provisioning::start::Provisioning;
 use crate::supervise::provisioning::tables::StoredTables;
 use crate::supervise::reload::Reloader;
@@ -24,8 +26,7 @@ use crate::telemetry::SnapshotFacts;
 /// A task of following the store.
 #[derive(Debug)]
 pub(in crate::supervise) enum StoreWork {
-    /// The store may have changed.
-    Look,
+    Due(Due),
     Answer(LiveRequest),
 }
 
@@ -43,21 +44,23 @@ pub(in crate::supervise) async fn store_work(
     };
     tokio::select! {
         Some(request) = live.recv() => StoreWork::Answer(request),
-        () = due => StoreWork::Look,
+        due = due => StoreWork::Due(due),
     }
 }
 
 impl Reloader {
     pub(in crate::supervise) async fn store_work(&mut self, work: StoreWork) {
         match work {
-            StoreWork::Look => self.follow_store().await,
+            StoreWork::Due(Due::Look(urgency)) => self.follow_store(urgency).await,
+            StoreWork::Due(Due::Report) => self.report_to_store().await,
             StoreWork::Answer(request) => self.live_request(request).await,
         }
     }
 
     /// Puts everything into force that the store has beyond the revision in force.
-    async fn follow_store(&mut self) {
-        let followed = self.try_follow().await;
+    async fn follow_store(&mut self, urgency: Urgency) {
+        let began = Instant::now();
+        let followed = self.try_follow(urgency).await;
         if let Err(error) = &followed {
             let detail = error.describe();
             tracing::warn!(
@@ -67,13 +70,22 @@ impl Reloader {
             );
         }
         let Some(follower) = &mut self.provisioning.follower else { return };
-        follower.looked();
-        // a copy answers reads while its server is down, and only a write tells
-        let reported = follower.report().await;
-        if followed.is_ok() && reported.is_ok() {
-            self.metrics.store_in_force(follower.head().revision);
-        } else {
-            self.metrics.store_failed();
+        follower.looked(began);
+        follower.answer_waiting(followed.is_err());
+        match followed {
+            Ok(()) => self.report_to_store().await,
+            Err(_) => self.metrics.store_failed(),
+        }
+    }
+
+    /// Tells the store which revision is in force. A copy answers reads while its server is down,
+    /// and only a write tells.
+    async fn report_to_store(&mut self) {
+        let Some(follower) = &mut self.provisioning.follower else { return };
+        match follower.report().await {
+            Some(Ok(())) => self.metrics.store_in_force(follower.head().revision),
+            Some(Err(_)) => self.metrics.store_failed(),
+            None => self.metrics.store_advanced(follower.head().revision),
         }
     }
 
@@ -93,14 +105,23 @@ impl Reloader {
         Ok(())
     }
 
-    async fn try_follow(&mut self) -> Result<(), SuperviseError> {
+    async fn try_follow(&mut self, urgency: Urgency) -> Result<(), SuperviseError> {
         loop {
             let Some(follower) = &self.provisioning.follower else { return Ok(()) };
-            match follower.step().await? {
+            let reading = follower.reading();
+            let step = match urgency {
+                Urgency::Waited => reading.step().await?,
+                // to read a thousand changes takes milliseconds of a processor
+                Urgency::Behind => {
+                    let step = background::done(move || reading.step_here()).await;
+                    step.ok_or(SuperviseError::Unread)??
+                }
+            };
+            match step {
                 Step::Nothing => return Ok(()),
                 Step::Everything => return self.read_store_again().await,
                 Step::Changes { to, more, tables, applications } => {
-                    self.put_in_force(to, tables, applications).await?;
+                    self.put_in_force(to, tables, applications, urgency).await?;
                     if !more {
                         return Ok(());
                     }
@@ -124,6 +145,7 @@ impl Reloader {
         to: u64,
         tables: Option<StoredTables>,
         applications: Vec<ChangedApplication>,
+        urgency: Urgency,
     ) -> Result<(), SuperviseError> {
         if let Some(tables) = &tables {
             let files = Arc::clone(&self.provisioning.files);
@@ -132,52 +154,21 @@ impl Reloader {
         }
         if !applications.is_empty() {
             let current = self.publisher.snapshots().load().directory.clone();
-            let directory = self.changed(&current, applications);
-            self.publisher.publish_directory(directory)?;
+            let names = Arc::clone(&self.provisioning.names);
+            let change = move || changed(&names, &current, applications);
+            let directory = match urgency {
+                Urgency::Waited => change(),
+                Urgency::Behind => background::done(change).await.ok_or(SuperviseError::Unread)?,
+            };
+            let facts = directory_facts(&directory);
+            let generation = self.publisher.publish_directory(directory)?;
+            self.metrics.snapshot_installed(&SnapshotFacts { generation, ..facts });
         }
         if let Some(follower) = &mut self.provisioning.follower {
             let head = StoreHead { revision: to, ..follower.head() };
             follower.arrived(head, tables);
         }
         Ok(())
-    }
-
-    /// Returns the directory with these applications. One that cannot be served is left out, so
-    /// that no client gets access by a mapping that the gateway does not understand.
-    fn changed(&self, current: &Directory, applications: Vec<ChangedApplication>) -> Directory {
-        let mut puts: Vec<Application<'static>> = Vec::new();
-        let mut gone: Vec<String> = Vec::new();
-        for ChangedApplication { former_names, current } in applications {
-            gone.extend(former_names);
-            let Some(stored) = current else { continue };
-            match self.provisioning.names.application(&stored) {
-                Ok(application) => puts.push(application),
-                Err((message, _)) => {
-                    let name = stored.name();
-                    tracing::error!(
-                        target: "portcullis::supervise",
-                        application = name,
-                        revision = stored.revision,
-                        message,
-                        "an application of the store cannot be served",
-                    );
-                    gone.extend(name);
-                }
-            }
-        }
-        let put_names: HashSet<&str> = puts.iter().map(|own| own.name.as_str()).collect();
-        let gone = gone.iter().filter(|name| !put_names.contains(name.as_str()));
-        let removals = gone.map(|name| ApplicationChange::Remove(name));
-        let changes: Vec<ApplicationChange<'_>> = removals
-            .chain(puts.iter().cloned().map(ApplicationChange::Put))
-            // a file's application is not the store's to change
-            .filter(|change| declared_in_file(current, change.name()).is_none())
-            .collect();
-        match current.with(&changes) {
-            Ok(directory) => directory,
-            // one of them conflicts with an object of a file: the others are served
-            Err(_) => one_by_one(current, &changes),
-        }
     }
 
     /// Answers the API.
@@ -195,13 +186,10 @@ impl Reloader {
                 }));
             }
             LiveRequest::Follow { revision, reply } => {
-                let behind = |follower: &StoreFollower| follower.head().revision < revision;
-                if self.provisioning.follower.as_ref().is_some_and(behind) {
-                    self.follow_store().await;
-                }
-                if self.provisioning.follower.as_ref().is_some_and(|own| !behind(own)) {
-                    let _ = reply.send(());
-                }
+                let Some(follower) = &mut self.provisioning.follower else { return };
+                follower.wait_for(revision, reply);
+                // it may be in force already; else a look is due
+                follower.answer_waiting(false);
             }
         }
     }
@@ -210,6 +198,48 @@ impl Reloader {
 /// The place of a file's application of this name.
 pub(super) fn declared_in_file(directory: &Directory, name: &str) -> Option<Provenance> {
     directory.named(name).map(|own| own.place).filter(|place| place.revision().is_none())
+}
+
+/// Returns the directory with these applications. One that cannot be served is left out, so
+/// that no client gets access by a mapping that the gateway does not understand.
+fn changed(
+    names: &ApplicationNames,
+    current: &Directory,
+    applications: Vec<ChangedApplication>,
+) -> Directory {
+    let mut puts: Vec<Application<'static>> = Vec::new();
+    let mut gone: Vec<String> = Vec::new();
+    for ChangedApplication { former_names, current } in applications {
+        gone.extend(former_names);
+        let Some(stored) = current else { continue };
+        match names.application(&stored) {
+            Ok(application) => puts.push(application),
+            Err((message, _)) => {
+                let name = stored.name();
+                tracing::error!(
+                    target: "portcullis::supervise",
+                    application = name,
+                    revision = stored.revision,
+                    message,
+                    "an application of the store cannot be served",
+                );
+                gone.extend(name);
+            }
+        }
+    }
+    let put_names: HashSet<&str> = puts.iter().map(|own| own.name.as_str()).collect();
+    let gone = gone.iter().filter(|name| !put_names.contains(name.as_str()));
+    let removals = gone.map(|name| ApplicationChange::Remove(name));
+    let changes: Vec<ApplicationChange<'_>> = removals
+        .chain(puts.iter().cloned().map(ApplicationChange::Put))
+        // a file's application is not the store's to change
+        .filter(|change| declared_in_file(current, change.name()).is_none())
+        .collect();
+    match current.with(&changes) {
+        Ok(directory) => directory,
+        // one of them conflicts with an object of a file: the others are served
+        Err(_) => one_by_one(current, &changes),
+    }
 }
 
 fn one_by_one(current: &Directory, changes: &[ApplicationChange<'_>]) -> Directory {

@@ -4,19 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::admin::PreviewDetail;
 use crate::config::StoredApplication;
 use crate::store::{Change, GatewayState, Kind, Store, StoreChanges, StoreError, StoreHead};
 use crate::supervise::provisioning::applications;
+use crate::supervise::provisioning::pace::{Due, Pace};
 use crate::supervise::provisioning::state::StoreReader;
 use crate::supervise::provisioning::tables::StoredTables;
-
-/// A look comes so much of the interval early: to find a change and to put it into force takes
-/// time too, and a lost notification delays a change by no more than the interval.
-const EARLY: u32 = 10;
 
 /// Changes that are put into force at once.
 const AT_ONCE: usize = 1000;
@@ -31,11 +29,19 @@ pub(in crate::supervise) struct StoreFollower {
     reader: StoreReader,
     /// The revision in force.
     head: StoreHead,
-    tables: StoredTables,
-    poll_interval: Duration,
-    /// The wait for it is given up for each call of the API, and goes on.
-    next_look: Instant,
+    tables: Arc<StoredTables>,
+    pace: Pace,
+    /// Calls of the API that wait until a revision is in force.
+    waiting: Vec<(u64, oneshot::Sender<()>)>,
     reporting: GatewayState,
+}
+
+/// A reading of the changes after a revision, for any thread.
+#[derive(Debug)]
+pub(in crate::supervise) struct StepReading {
+    reader: StoreReader,
+    head: StoreHead,
+    tables: Arc<StoredTables>,
 }
 
 /// The way to a later revision.
@@ -69,7 +75,9 @@ impl StoreFollower {
         poll_interval: Duration,
         reporting: GatewayState,
     ) -> Self {
-        Self { reader, head, tables, poll_interval, next_look: Instant::now(), reporting }
+        let pace = Pace::new(poll_interval, Instant::now());
+        let tables = Arc::new(tables);
+        Self { reader, head, tables, pace, waiting: Vec::new(), reporting }
     }
 
     pub(in crate::supervise) fn reader(&self) -> &StoreReader {
@@ -80,63 +88,49 @@ impl StoreFollower {
         self.head
     }
 
+    pub(in crate::supervise) fn poll_interval(&self) -> Duration {
+        self.pace.poll_interval
+    }
+
     fn store(&self) -> &Arc<dyn Store> {
         self.reader.store()
     }
 
-    /// Waits until it is time to look.
-    pub(in crate::supervise) async fn due(&self) {
-        tokio::select! {
-            () = self.store().nudged() => {}
-            () = sleep_until(self.next_look) => {}
+    /// Waits until it is time to look, or to report.
+    pub(in crate::supervise) async fn due(&self) -> Due {
+        self.pace.due(!self.waiting.is_empty(), self.store().nudged()).await
+    }
+
+    /// Notes a look that began at this moment, and begins the time until the next one.
+    pub(in crate::supervise) fn looked(&mut self, began: Instant) {
+        self.pace.looked(began, Instant::now());
+    }
+
+    /// Remembers a call that waits for a revision; it is answered by [`Self::answer_waiting`].
+    pub(in crate::supervise) fn wait_for(&mut self, revision: u64, reply: oneshot::Sender<()>) {
+        self.waiting.push((revision, reply));
+    }
+
+    /// Answers the calls whose revision is in force. After a look that failed the others are given
+    /// up: their callers are told that the change is not in force yet.
+    pub(in crate::supervise) fn answer_waiting(&mut self, failed: bool) {
+        let revision = self.head.revision;
+        let (done, left): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|(own, _)| *own <= revision);
+        for (_, reply) in done {
+            // the caller may have left
+            let _ = reply.send(());
+        }
+        if !failed {
+            // a caller that has left waits no more, even for a revision that never comes
+            self.waiting = left.into_iter().filter(|(_, reply)| !reply.is_closed()).collect();
         }
     }
 
-    /// Begins the time until the next look.
-    pub(in crate::supervise) fn looked(&mut self) {
-        let wait = self.poll_interval.saturating_sub(self.poll_interval / EARLY);
-        let now = Instant::now();
-        self.next_look = now.checked_add(wait).unwrap_or(now);
-    }
-
-    /// Reads the changes after the revision in force.
-    pub(in crate::supervise) async fn step(&self) -> Result<Step, StoreError> {
-        let changes = self.store().changes(self.head.revision, AT_ONCE).await?;
-        let StoreChanges { head, written, removed, complete_to, known } = changes;
-        if head.epoch != self.head.epoch || head.revision < self.head.revision || !known {
-            return Ok(Step::Everything);
-        }
-        if head.revision == self.head.revision {
-            return Ok(Step::Nothing);
-        }
-        let declared = written.iter().any(|own| own.kind.is_declared())
-            || removed.iter().any(|own| own.kind.is_declared());
-        let tables = declared.then(|| {
-            let mut tables = self.tables.clone();
-            for own in &removed {
-                tables.remove(own.kind, own.id);
-            }
-            for own in written.iter().filter(|own| own.kind.is_declared()) {
-                tables.put(own.clone(), self.reader.keys())?;
-            }
-            Ok::<_, StoreError>(tables)
-        });
-        let tables = tables.transpose()?;
-        let touched = applications::touched(&written, &removed);
-        let mut found = applications::read(self.store(), &touched).await?;
-        let mut applications = Vec::new();
-        for id in touched {
-            let gone = removed.iter().filter(|own| own.kind == Kind::Application && own.id == id);
-            let former_names = gone.map(|own| own.name.clone()).collect();
-            let current = found.remove(&id).map(applications::Gathering::finish);
-            applications.push(ChangedApplication { former_names, current });
-        }
-        Ok(Step::Changes {
-            to: complete_to,
-            more: complete_to < head.revision,
-            tables,
-            applications,
-        })
+    /// Returns the reading of the changes after the revision in force.
+    pub(in crate::supervise) fn reading(&self) -> StepReading {
+        let Self { reader, head, tables, .. } = self;
+        StepReading { reader: reader.clone(), head: *head, tables: Arc::clone(tables) }
     }
 
     /// The tables and applications as they would be after changes that are not made yet.
@@ -153,7 +147,8 @@ impl StoreFollower {
         if detail == PreviewDetail::Access {
             ids.extend(self.parents_of_deleted(changes).await?);
         }
-        let mut present = applications::read(self.store(), &ids).await?;
+        let any = StoreHead { revision: 0, ..self.head };
+        let mut present = applications::read(self.store(), &ids, any).await?;
         let mut found = Vec::new();
         for id in ids {
             let current = present.remove(&id);
@@ -185,14 +180,68 @@ impl StoreFollower {
     pub(in crate::supervise) fn arrived(&mut self, head: StoreHead, tables: Option<StoredTables>) {
         self.head = head;
         if let Some(tables) = tables {
-            self.tables = tables;
+            self.tables = Arc::new(tables);
         }
     }
 
-    /// Tells the store that this gateway lives.
-    pub(in crate::supervise) async fn report(&mut self) -> Result<(), StoreError> {
+    /// Tells the store that this gateway lives. Returns `None` if it told so a moment ago: it is
+    /// due later then.
+    pub(in crate::supervise) async fn report(&mut self) -> Option<Result<(), StoreError>> {
+        if !self.pace.may_report(Instant::now()) {
+            return None;
+        }
         self.reporting.revision = self.head.revision;
-        self.reader.store().report(&self.reporting).await
+        Some(self.reader.store().report(&self.reporting).await)
+    }
+}
+
+impl StepReading {
+    /// Waits for the store on a thread that may wait, and that has the priority of the work.
+    pub(in crate::supervise) fn step_here(self) -> Result<Step, StoreError> {
+        let runtime = self.reader.runtime().clone();
+        runtime.block_on(self.step())
+    }
+
+    /// Reads the changes after the revision in force.
+    pub(in crate::supervise) async fn step(self) -> Result<Step, StoreError> {
+        let store = self.reader.store();
+        let changes = store.changes(self.head.revision, AT_ONCE).await?;
+        let StoreChanges { head, written, removed, complete_to, known } = changes;
+        if head.epoch != self.head.epoch || head.revision < self.head.revision || !known {
+            return Ok(Step::Everything);
+        }
+        if head.revision == self.head.revision {
+            return Ok(Step::Nothing);
+        }
+        let declared = written.iter().any(|own| own.kind.is_declared())
+            || removed.iter().any(|own| own.kind.is_declared());
+        let tables = declared.then(|| {
+            let mut tables = StoredTables::clone(&self.tables);
+            for own in &removed {
+                tables.remove(own.kind, own.id);
+            }
+            for own in written.iter().filter(|own| own.kind.is_declared()) {
+                tables.put(own.clone(), self.reader.keys())?;
+            }
+            Ok::<_, StoreError>(tables)
+        });
+        let tables = tables.transpose()?;
+        let touched = applications::touched(&written, &removed);
+        let from = StoreHead { revision: complete_to, ..head };
+        let mut found = applications::read(store, &touched, from).await?;
+        let mut applications = Vec::new();
+        for id in touched {
+            let gone = removed.iter().filter(|own| own.kind == Kind::Application && own.id == id);
+            let former_names = gone.map(|own| own.name.clone()).collect();
+            let current = found.remove(&id).map(applications::Gathering::finish);
+            applications.push(ChangedApplication { former_names, current });
+        }
+        Ok(Step::Changes {
+            to: complete_to,
+            more: complete_to < head.revision,
+            tables,
+            applications,
+        })
     }
 }
 

@@ -7,13 +7,15 @@
 //!
 //! The files: [`state`] (everything at one revision), [`tables`] (records as tables of the
 //! configuration), [`applications`] (applications that changed), [`follower`] (the revision in
-//! force, and the next changes), [`applying`], [`previewing`] (the effect of a change),
-//! [`declared`] (the objects of files that the API shows), [`start`].
+//! force, and the next changes), [`pace`] (the moments of looks and reports), [`applying`],
+//! [`previewing`] (the effect of a change), [`declared`] (the objects of files that the API shows),
+//! [`start`].
 
 mod applications;
 mod applying;
 mod declared;
 mod follower;
+mod pace;
 mod previewing;
 mod start;
 mod state;

@@ -1,6 +1,7 @@
 //! The parts of provisioning that a start puts together.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc;
@@ -31,13 +32,20 @@ pub(in crate::supervise) struct Provisioning {
     pub(in crate::supervise) names: Arc<ApplicationNames>,
     /// `None` if there is no store.
     pub(in crate::supervise) follower: Option<StoreFollower>,
+    /// The age of the state that was read, which may be a copy.
+    pub(in crate::supervise) age: Duration,
     declared: Arc<ArcSwap<DeclaredObjects>>,
     /// Calls of the API to other servers; set with the API.
     errands: OnceLock<Arc<Errands>>,
 }
 
 impl Provisioning {
-    pub(in crate::supervise) fn new(store: Option<StoreReader>, settled: &SettledFiles) -> Self {
+    /// `age` is that of the state that was read.
+    pub(in crate::supervise) fn new(
+        store: Option<StoreReader>,
+        settled: &SettledFiles,
+        age: Duration,
+    ) -> Self {
         let Loaded { model, files, names, .. } = &settled.loaded;
         let declared = with_settings(files, ApiSettings::of(model));
         let follower = store.zip(settled.stored.as_ref()).map(|(reader, state)| {
@@ -55,6 +63,7 @@ impl Provisioning {
             files: Arc::clone(files),
             names: Arc::clone(names),
             follower,
+            age,
             declared: Arc::new(ArcSwap::from_pointee(declared)),
             errands: OnceLock::new(),
         }
@@ -81,7 +90,7 @@ impl Provisioning {
         let admin = self.follower.as_ref().map(|follower| {
             let store = Arc::clone(follower.reader().store());
             let catalog = Catalog::new(store, Arc::clone(&self.declared), sender);
-            let catalog = catalog.showing(Arc::clone(snapshots));
+            let catalog = catalog.showing(Arc::clone(snapshots)).polling(follower.poll_interval());
             let keys = Arc::clone(follower.reader().keys());
             let errands = || Arc::new(Errands::new(Arc::clone(metrics.management())));
             let errands = Arc::clone(self.errands.get_or_init(errands));

@@ -46,6 +46,11 @@ impl StoreReader {
         &self.keys
     }
 
+    /// The runtime on which the store does its work.
+    pub(in crate::supervise) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
     pub(in crate::supervise) fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }

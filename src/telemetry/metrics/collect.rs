@@ -287,6 +287,9 @@ pub(super) fn control(out: &mut Exposition<'_>, control: &Control) {
         one(&families::STORE_REVISION, place.revision);
         one(&families::STORE_LAG, place.current_at.elapsed().as_secs());
     }
+    let objects = control.store_objects().into_iter();
+    let objects = objects.map(|(kind, count)| sample([Label::Fixed(kind)], as_f64(count)));
+    out.write(&families::STORE_OBJECTS, objects.collect());
     let results = [("success", &control.reloads_succeeded), ("failure", &control.reloads_failed)];
     let reloads =
         results.map(|(result, count)| sample([Label::Fixed(result)], as_f64(count.load())));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::cell::Cell;
 use crate::model::clock::UnixSeconds;
@@ -118,15 +118,18 @@ pub(super) struct Control {
     key_managers: Mutex<Option<KeyManagerSource>>,
     identity: Mutex<Option<IdentitySource>>,
     store: Mutex<Option<StorePlace>>,
+    store_objects: Mutex<Vec<(&'static str, u64)>>,
 }
 
 /// A gateway's place in the history of its store.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct StorePlace {
-    pub(super) revision: u64,
-    pub(super) up: bool,
+pub struct StorePlace {
+    /// The revision in force.
+    pub revision: u64,
+    /// True if the store answers, and all that it says is in force.
+    pub up: bool,
     /// The time at which the gateway last had everything of the store in force.
-    pub(super) current_at: Instant,
+    pub current_at: Instant,
 }
 
 impl Control {
@@ -135,10 +138,38 @@ impl Control {
         *self.store.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
     }
 
+    /// Notes the revision that a start found, perhaps in a copy: only a report tells that the store
+    /// answers.
+    pub(super) fn store_found(&self, revision: u64, age: Duration) {
+        let now = Instant::now();
+        let current_at = now.checked_sub(age).unwrap_or(now);
+        let place = StorePlace { revision, up: false, current_at };
+        *self.store.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+    }
+
+    /// Notes a later revision; the store has answered if it did so before.
+    pub(super) fn store_advanced(&self, revision: u64) {
+        if let Some(place) = &mut *self.store.lock().unwrap_or_else(PoisonError::into_inner) {
+            place.revision = revision;
+            if place.up {
+                place.current_at = Instant::now();
+            }
+        }
+    }
+
     pub(super) fn store_failed(&self) {
         if let Some(place) = &mut *self.store.lock().unwrap_or_else(PoisonError::into_inner) {
             place.up = false;
         }
+    }
+
+    /// Notes how many objects of each kind the store has.
+    pub(super) fn store_has(&self, objects: Vec<(&'static str, u64)>) {
+        *self.store_objects.lock().unwrap_or_else(PoisonError::into_inner) = objects;
+    }
+
+    pub(super) fn store_objects(&self) -> Vec<(&'static str, u64)> {
+        self.store_objects.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// `None` if there is no store.

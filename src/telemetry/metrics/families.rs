@@ -279,6 +279,8 @@ families! {
         "The revision of the store that is in force.";
     STORE_LAG = "portcullis_store_lag_seconds", Gauge(Max), [], Fixed(1),
         "The time since all that the store says was last known to be in force.";
+    STORE_OBJECTS = "portcullis_store_objects", Gauge(Max), ["kind"], Fixed(13),
+        "Objects of the store, by kind.";
     RELOADS = "portcullis_config_reloads_total", Counter, ["result"], Fixed(2),
         "Attempts to reload the configuration, by result.";
     TRACE_SPANS_EXPORTED = "portcullis_trace_spans_exported_total", Counter, [], Fixed(1),

@@ -168,6 +168,8 @@ fn exercise(metrics: &Metrics) -> Held {
     let introspections = [metrics.introspection("is7"), metrics.introspection("okta")];
     show_identity(metrics);
     metrics.store_in_force(1);
+    let kinds = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m"];
+    metrics.store_has(kinds.map(|kind| (kind, 1)).to_vec());
     let listeners = [metrics.listener("http"), metrics.listener("https")];
     (operations, listeners, introspections, policies, every_judge(metrics))
 }
