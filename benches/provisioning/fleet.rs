@@ -206,7 +206,7 @@ impl Fleet<'_> {
     /// A gateway without a store, for the clients of the traffic.
     fn apart(&self) -> Starting<'_> {
         let starting = self.starting("apart", Applications::File);
-        let lines = (self.applications..self.applications + CLIENTS).map(|number| line(number));
+        let lines = (self.applications..self.applications + CLIENTS).map(line);
         let lines: Vec<_> = lines.collect();
         fs::create_dir_all(&starting.folder).expect("a folder");
         fs::write(starting.folder.join("applications.jsonl"), lines.join("\n")).expect("written");
