@@ -44,7 +44,8 @@ const TOGETHER_FOR: Duration = Duration::from_millis(250);
 /// The copy is compared with the server after each reconnection, and this often besides.
 const COMPARE: Duration = Duration::from_mins(10);
 
-/// The niceness of all work on the copy: about a tenth of a worker's share of a core that both want.
+/// The niceness of all work on the copy: about a tenth of a worker's share of a core that both
+/// want.
 const NICE: i32 = 10;
 
 /// The copy notes this often that it is the same as the server, for a start while that is down.

@@ -23,8 +23,8 @@ pub type Answer<'s, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Se
 pub trait Store: Debug + Send + Sync {
     fn head(&self) -> Answer<'_, StoreHead>;
 
-    /// Returns the time at which a copy was last known to be the same as its server, in milliseconds
-    /// since the epoch; `None` if reads are not answered from a copy.
+    /// Returns the time at which a copy was last known to be the same as its server, in
+    /// milliseconds since the epoch; `None` if reads are not answered from a copy.
     fn copied_at(&self) -> Answer<'_, Option<u64>> {
         Box::pin(ready(Ok(None)))
     }

@@ -85,8 +85,8 @@ async fn open_store(path: PathBuf) -> Result<Option<StoreReader>, SuperviseError
     Ok(store.map(|store| StoreReader::new(store, keys)))
 }
 
-/// Returns how long ago the copy that reads are answered from was the same as the store. An age that
-/// is not known counts as none.
+/// Returns how long ago the copy that reads are answered from was the same as the store. An age
+/// that is not known counts as none.
 async fn age_of_copy(store: Option<&StoreReader>) -> Duration {
     let Some(store) = store else { return Duration::ZERO };
     let copied_at = store.store().copied_at().await.ok().flatten();

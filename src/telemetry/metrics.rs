@@ -191,8 +191,8 @@ impl Metrics {
         self.control.store_found(revision, age);
     }
 
-    /// Notes that this later revision of the store is in force, of which the store has not been told
-    /// yet.
+    /// Notes that this later revision of the store is in force, of which the store has not been
+    /// told yet.
     pub fn store_advanced(&self, revision: u64) {
         self.control.store_advanced(revision);
     }

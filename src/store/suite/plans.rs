@@ -1,7 +1,8 @@
 //! Every statement finds its rows by an index that bounds them.
 //!
-//! A statement that reads all objects of a kind, or sorts them, answers quickly in every other test and takes seconds
-//! with a million of them. So the plans of all statements are read, with enough rows that a planner has a choice.
+//! A statement that reads all objects of a kind, or sorts them, answers quickly in every other test
+//! and takes seconds with a million of them. So the plans of all statements are read, with enough
+//! rows that a planner has a choice.
 
 use std::collections::BTreeMap;
 
@@ -19,8 +20,8 @@ use crate::store::{Kind, Record};
 /// The revision of what is there: old removals are forgotten at the second write.
 const REVISION: u64 = 48;
 
-/// Tables with a few rows, however many applications there are: one row alone, one for each gateway, one for some
-/// thousand names.
+/// Tables with a few rows, however many applications there are: one row alone, one for each
+/// gateway, one for some thousand names.
 const SMALL: [&str; 3] = ["meta", "gateways", "name_blocks"];
 
 /// Columns that many rows have in common: to be found by these alone is to be found by none.
@@ -40,8 +41,8 @@ const BOUNDED_OTHERWISE: [(&str, &str); 3] = [
     ),
 ];
 
-/// Statements that add 20,000 applications, more than are sorted for one page, with a key and a subscription each, and
-/// as much of everything else. Words in braces are of a database's dialect.
+/// Statements that add 20,000 applications, more than are sorted for one page, with a key and a
+/// subscription each, and as much of everything else. Words in braces are of a database's dialect.
 const FILL: [&str; 10] = [
     "CREATE TEMPORARY TABLE numbers AS WITH RECURSIVE counted(n) AS (SELECT CAST(0 AS BIGINT) \
      UNION ALL SELECT n + 1 FROM counted WHERE n < 109999) SELECT n FROM counted",
@@ -90,12 +91,12 @@ pub(in crate::store) trait Explains: SqlSession {
         &mut self,
         sql: &str,
         values: &[SqlValue<'_>],
-    ) -> impl Future<Output = Result<Vec<Plan>, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Vec<QueryPlan>, StoreError>> + Send;
 }
 
 /// The steps of a plan that read tables.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(in crate::store) struct Plan {
+pub(in crate::store) struct QueryPlan {
     pub(in crate::store) reads: Vec<TableRead>,
     /// Everything that was found is sorted before the first row is passed on.
     pub(in crate::store) sorts: bool,
@@ -112,7 +113,7 @@ pub(in crate::store) struct TableRead {
     pub(in crate::store) only_end: bool,
 }
 
-impl Plan {
+impl QueryPlan {
     fn is_bounded(&self) -> bool {
         self.reads.iter().all(|read| {
             let is_small = SMALL.iter().any(|table| read.name.starts_with(table));
@@ -136,7 +137,7 @@ impl TableRead {
 /// Passes statements on, and reads their plans before.
 struct Explained<'s, S> {
     session: &'s mut S,
-    plans: BTreeMap<String, Vec<Plan>>,
+    plans: BTreeMap<String, Vec<QueryPlan>>,
 }
 
 impl<S: Explains> Explained<'_, S> {
@@ -180,8 +181,8 @@ impl<S: Explains> SqlSession for Explained<'_, S> {
     }
 }
 
-/// Runs every function that a gateway calls, and returns the statements that no index bounds, with their plans; and
-/// the number of all statements.
+/// Runs every function that a gateway calls, and returns the statements that no index bounds, with
+/// their plans; and the number of all statements.
 pub(in crate::store) async fn unbounded(
     session: &mut impl Explains,
 ) -> Result<(Vec<String>, usize), StoreError> {
@@ -345,13 +346,13 @@ fn a_plan_that_reads_a_whole_kind_is_not_bounded() {
             .collect(),
         only_end: false,
     };
-    let plan = |read: TableRead| Plan { reads: vec![read], ..Plan::default() };
+    let plan = |read: TableRead| QueryPlan { reads: vec![read], ..QueryPlan::default() };
     assert!(!plan(by(&[])).is_bounded());
     assert!(!plan(by(&[("kind", "=")])).is_bounded());
     assert!(!plan(by(&[("kind", "="), ("name", ">=")])).is_bounded());
     assert!(plan(by(&[("kind", "="), ("name", "=")])).is_bounded());
     assert!(plan(by(&[("kind", "="), ("name", ">="), ("name", "<")])).is_bounded());
-    let page = Plan { limited: true, ..plan(by(&[("kind", "=")])) };
+    let page = QueryPlan { limited: true, ..plan(by(&[("kind", "=")])) };
     assert!(page.is_bounded());
-    assert!(!Plan { sorts: true, ..page }.is_bounded());
+    assert!(!QueryPlan { sorts: true, ..page }.is_bounded());
 }

@@ -157,7 +157,10 @@ pub(in crate::store) async fn conditions_are_checked_in_the_transaction(given: G
     for condition in [&alone, &unused] {
         let refused = given.write_if(condition.clone(), vec![delete(&app)]).await.unwrap_err();
         assert!(
-            matches!(refused, StoreError::InUse { kind: Kind::Subscription, by } if by == Some(sub.id)),
+            matches!(
+                refused,
+                StoreError::InUse { kind: Kind::Subscription, by } if by == Some(sub.id)
+            ),
             "{refused:?}"
         );
     }

@@ -1,7 +1,8 @@
 //! Chooses the moments at which a gateway looks into the store and reports to it.
 //!
-//! A change after a quiet time is looked for at once. Changes that follow each other closely are put into force
-//! together, so that a thousand a second take little of the processors that serve requests.
+//! A change after a quiet time is looked for at once. Changes that follow each other closely are
+//! put into force together, so that a thousand a second take little of the processors that serve
+//! requests.
 
 use std::future::pending;
 use std::time::Duration;
@@ -12,15 +13,16 @@ use tokio::time::{Instant, sleep_until};
 /// time too, and a lost notification delays a change by no more than the interval.
 const EARLY: u32 = 10;
 
-/// The time from one look to the next if others change the store all the time. Other gateways have a change within a
-/// second, of which this is a tenth.
+/// The time from one look to the next if others change the store all the time. Other gateways have
+/// a change within a second, of which this is a tenth.
 const NUDGED: Duration = Duration::from_millis(100);
 
-/// The pause after a look, in the time that it took, before the next one for calls of this gateway's API: looks take
-/// a fifth of a processor at most.
+/// The pause after a look, in the time that it took, before the next one for calls of this
+/// gateway's API: looks take a fifth of a processor at most.
 const REST: u32 = 4;
 
-/// The longest such pause. A call is answered when its change is in force, which takes 50 ms at most.
+/// The longest such pause. A call is answered when its change is in force, which takes 50 ms at
+/// most.
 const LONGEST_REST: Duration = Duration::from_millis(20);
 
 /// The time from one report to the next, each of which is a write.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::sql::SqlValue;
-use crate::store::suite::plans::{Dialect, Explains, Plan, TableRead, filling, unbounded};
+use crate::store::suite::plans::{Dialect, Explains, QueryPlan, TableRead, filling, unbounded};
 
 const DIALECT: Dialect = [
     ("{gone}", "CAST('d' || lpad(CAST(n AS TEXT), 31, '0') AS UUID)"),
@@ -22,7 +22,11 @@ impl Explains for PostgresSession {
         self.batch(SETTINGS).await
     }
 
-    async fn plans(&mut self, sql: &str, values: &[SqlValue<'_>]) -> Result<Vec<Plan>, StoreError> {
+    async fn plans(
+        &mut self,
+        sql: &str,
+        values: &[SqlValue<'_>],
+    ) -> Result<Vec<QueryPlan>, StoreError> {
         // with these values, and as the server plans for all after some calls
         let explain = format!("EXPLAIN (COSTS OFF) {sql}");
         let with_these = self.query(&explain, values, line).await?;
@@ -40,8 +44,8 @@ fn line(row: &dyn sql::SqlRow) -> Result<String, StoreError> {
     Ok(row.text(0)?.unwrap_or_default().to_owned())
 }
 
-fn read(lines: &[String]) -> Plan {
-    let mut plan = Plan::default();
+fn read(lines: &[String]) -> QueryPlan {
+    let mut plan = QueryPlan::default();
     for line in lines {
         let step = line.trim_start().trim_start_matches("->").trim();
         plan.sorts |= matches!(step, "Sort" | "Incremental Sort");

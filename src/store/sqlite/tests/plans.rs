@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::sql::{SqlSession, SqlValue};
-use crate::store::suite::plans::{Dialect, Explains, Plan, TableRead, filling, unbounded};
+use crate::store::suite::plans::{Dialect, Explains, QueryPlan, TableRead, filling, unbounded};
 
 const DIALECT: Dialect = [
     ("{gone}", "CAST(printf('g%015d', n) AS BLOB)"),
@@ -17,10 +17,14 @@ impl Explains for SqliteSession {
         self.batch(&filling(&DIALECT))
     }
 
-    async fn plans(&mut self, sql: &str, values: &[SqlValue<'_>]) -> Result<Vec<Plan>, StoreError> {
+    async fn plans(
+        &mut self,
+        sql: &str,
+        values: &[SqlValue<'_>],
+    ) -> Result<Vec<QueryPlan>, StoreError> {
         let explain = format!("EXPLAIN QUERY PLAN {sql}");
         let steps = self.query(&explain, values, |row| Ok(row.text(3)?.unwrap_or("").to_owned()));
-        let mut plan = Plan { limited: sql.contains(" LIMIT "), ..Plan::default() };
+        let mut plan = QueryPlan { limited: sql.contains(" LIMIT "), ..QueryPlan::default() };
         for step in steps.await? {
             plan.sorts |= step.starts_with("USE TEMP B-TREE");
             plan.reads.extend(read(&step));
