@@ -24,7 +24,7 @@ mod read;
 mod revision;
 mod revisions;
 mod scopes;
-mod search;
+pub(super) mod search;
 mod shared_scope;
 mod shown;
 mod state;

@@ -15,6 +15,7 @@ use crate::admin::entity_tag::IfNoneMatch;
 use crate::admin::object::Object;
 use crate::admin::object_id::object_id;
 use crate::admin::paging::PageQuery;
+use crate::admin::publisher::search::ApiSearchTerms;
 use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
@@ -46,42 +47,11 @@ pub(super) async fn list(
     Parameters(search): Parameters<ApiSearch>,
 ) -> Result<Response, Refused> {
     let range = search.page.range()?;
-    let wanted = ApiFilter::read(search.query.as_deref().unwrap_or_default())?;
+    let wanted = ApiSearchTerms::read(search.query.as_deref().unwrap_or_default())?;
     let mut all = admin.catalog.all(Kind::Api).await?;
-    all.retain(|api| is_open(api) && wanted.fits(api));
+    all.retain(|api| is_open(api) && wanted.fit(&api.record));
     let (page, total) = range.of(all);
     Ok(range.respond(&uri.0, page.iter().map(ShownApi::of).collect(), total))
-}
-
-/// One condition of WSO2's search: `name:x`, `version:x`, `context:x`, or the beginning of a name.
-#[derive(Debug, PartialEq, Eq)]
-enum ApiFilter<'q> {
-    NamePrefix(&'q str),
-    Version(&'q str),
-    Context(&'q str),
-}
-
-impl<'q> ApiFilter<'q> {
-    fn read(query: &'q str) -> Result<Self, Refused> {
-        match query.trim().split_once(':') {
-            None => Ok(Self::NamePrefix(query.trim())),
-            Some(("name", value)) => Ok(Self::NamePrefix(value)),
-            Some(("version", value)) => Ok(Self::Version(value)),
-            Some(("context", value)) => Ok(Self::Context(value)),
-            Some(_) => Err(Refused::bad_request(
-                "`query` is the beginning of a name, or one of name:, version:, context:",
-            )),
-        }
-    }
-
-    fn fits(&self, api: &Object) -> bool {
-        let text = |key| api.record.text(key).unwrap_or_default();
-        match self {
-            Self::NamePrefix(prefix) => text("name").starts_with(prefix),
-            Self::Version(version) => text("version") == *version,
-            Self::Context(context) => text("context").starts_with(context),
-        }
-    }
 }
 
 pub(super) async fn get(
@@ -106,16 +76,4 @@ pub(super) async fn subscription_policies(
 ) -> Result<Response, Refused> {
     let api = api(&admin, &id).await?;
     Ok(Json(offers(&admin, &caller, &api).await?).into_response())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_search_names_one_field() {
-        assert_eq!(ApiFilter::read("Acc").unwrap(), ApiFilter::NamePrefix("Acc"));
-        assert_eq!(ApiFilter::read("version:1").unwrap(), ApiFilter::Version("1"));
-        assert!(ApiFilter::read("tag:x").unwrap_err().description.starts_with("`query`"));
-    }
 }

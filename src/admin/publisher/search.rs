@@ -12,7 +12,7 @@ const MOST_TERMS: usize = 20;
 
 /// Conditions that an API fulfills all together.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct ApiSearchTerms(Vec<ApiSearchTerm>);
+pub(in crate::admin) struct ApiSearchTerms(Vec<ApiSearchTerm>);
 
 #[derive(Debug, PartialEq, Eq)]
 struct ApiSearchTerm {
@@ -33,7 +33,7 @@ enum SearchField {
 }
 
 impl ApiSearchTerms {
-    pub(super) fn read(query: &str) -> Result<Self, Refused> {
+    pub(in crate::admin) fn read(query: &str) -> Result<Self, Refused> {
         let mut terms = Vec::new();
         let mut rest = query.trim();
         while !rest.is_empty() {
@@ -44,6 +44,8 @@ impl ApiSearchTerms {
             let quoted = after.strip_prefix('"').and_then(|inner| inner.split_once('"'));
             let (text, after, is_whole) = match quoted {
                 Some((text, after)) => (text, after, true),
+                // a name can have spaces
+                None if !rest.contains([':', '"']) => (after, "", false),
                 None => {
                     let (text, after) = after.split_once(' ').unwrap_or((after, ""));
                     (text, after, false)
@@ -65,7 +67,7 @@ impl ApiSearchTerms {
         self
     }
 
-    pub(super) fn fit(&self, record: &Record) -> bool {
+    pub(in crate::admin) fn fit(&self, record: &Record) -> bool {
         self.0.iter().all(|term| term.fits(record))
     }
 }
@@ -123,8 +125,8 @@ mod tests {
 
     #[test]
     fn conditions_hold_together() {
-        let mut record = Record::new(Kind::Api, Uuid::nil(), "Pay:1.0");
-        let declared = json!({ "name": "Pay", "version": "1.0", "context": "/pay" });
+        let mut record = Record::new(Kind::Api, Uuid::nil(), "Pay out:1.0");
+        let declared = json!({ "name": "Pay out", "version": "1.0", "context": "/pay" });
         record.declared = declared.as_object().unwrap().clone();
         record.owner = Some("pat".to_owned());
         record.extra.insert("tags".to_owned(), json!(["money"]));
@@ -132,22 +134,25 @@ mod tests {
             "",
             "p",
             "name:pa",
-            "name:\"pay\"",
+            "name:\"pay out\"",
             "name:p version:1",
             "context:/p",
             "context:pay",
-            "name:\"Pay\" version:\"1.0\"",
+            "name:\"Pay out\" version:\"1.0\"",
             "status:PUBLISHED provider:pat",
             "tag:mon",
             "PAY",
+            "pay out",
         ] {
             assert!(ApiSearchTerms::read(fits).unwrap().fit(&record), "{fits}");
         }
-        for other in ["x", "name:\"pa\"", "name:p version:2", "status:created", "tag:x", "a:b c"] {
+        for other in
+            ["x", "out pay", "name:\"pa\"", "name:p version:2", "status:created", "tag:x", "a:b c"]
+        {
             let fits = ApiSearchTerms::read(other).is_ok_and(|terms| terms.fit(&record));
             assert!(!fits, "{other}");
         }
         assert!(ApiSearchTerms::read("password:x").unwrap_err().description.contains("`query`"));
-        assert!(ApiSearchTerms::read(&"a ".repeat(21)).is_err());
+        assert!(ApiSearchTerms::read(&"name:a ".repeat(21)).is_err());
     }
 }

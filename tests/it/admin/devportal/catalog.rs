@@ -26,7 +26,12 @@ async fn apis_are_shown_while_they_can_be_subscribed_to() {
     for odd in ["11111111-2222-3333-4444-555555555555", "x", "%2e%2e", "'%20OR%201=1"] {
         assert_eq!(portal.get("ann", &format!("/apis/{odd}")).await.code(), (404, 900_308));
     }
-    assert_eq!(portal.get("ann", "/apis?query=tag:x").await.status, 400);
+    // as WSO2's command line tool asks
+    let exactly = "/apis?query=name:%22accounts%22%20version:%221.0.0%22";
+    assert_eq!(portal.get("ann", exactly).await.names(), ["accounts"]);
+    assert_eq!(portal.get("ann", "/apis?query=name:%22account%22").await.body["count"], 0);
+    assert_eq!(portal.get("ann", "/apis?query=tag:x").await.body["count"], 0);
+    assert_eq!(portal.get("ann", "/apis?query=secret:x").await.status, 400);
 }
 
 #[tokio::test]
