@@ -11,19 +11,24 @@ use crate::limiter::time::CountingTime;
 use crate::model::policy::{Quota, QuotaUnit};
 
 /// The counts of one caller. 136 bytes for a policy of one quota of requests and a burst.
+///
+/// The order of the fields is kept: what a request writes lies together, so that two cores that
+/// count one caller hand over little memory.
 #[derive(Debug, Clone)]
+#[repr(C)]
 pub struct Counter {
     /// The key in halves: a number of 128 bits would need a place at every sixteenth byte.
     key: [u64; 2],
     /// The limit at the last use of this counter.
     limit: Arc<Limit>,
-    quotas: QuotaCells,
     burst: BurstCell,
     /// The number of requests that ever went into the burst; it wraps. Other gateways get the
     /// difference.
     spent: u32,
     /// The followers whose list of changes has this counter.
     pub(super) listed: Followers,
+    /// It ends with the past, which few requests look at.
+    quotas: QuotaCells,
 }
 
 /// A request beyond a limit: the exceeded part, and the milliseconds until it has room.
@@ -137,13 +142,15 @@ impl Counter {
         (wait > 0).then_some(Excess { part: LimitPart::Burst, wait })
     }
 
-    /// Counts one request. Returns the quota with the smallest share left.
+    /// Counts one request. Returns the quota with the smallest share left, of those that clients
+    /// are told of.
     pub(super) fn commit(&mut self, now: CountingTime) -> Share {
         if let Some(burst) = self.limit.bucket {
             self.burst.add(burst);
             self.spent = self.spent.wrapping_add(1);
         }
-        self.quotas.count(&self.limit.rules, now)
+        let share = self.quotas.count(&self.limit.rules, now);
+        if self.limit.is_told { share } else { Share::NONE }
     }
 
     /// Counts an amount that is known afterwards.

@@ -13,6 +13,8 @@ pub struct Limit {
     pub quotas: Box<[Quota]>,
     pub burst: Option<Burst>,
     pub excess: ExcessRule,
+    /// Clients are told what is left of it.
+    pub is_told: bool,
     /// The followers of this limit's counters, which learn of each change.
     pub followers: Followers,
     /// The time between two comparisons with other gateways, if the policy has its own.
@@ -74,6 +76,7 @@ impl Limit {
         let parts = || name.iter().map(|part| part.as_bytes()).chain([shape.as_bytes()]);
         Arc::new(Self {
             excess,
+            is_told: true,
             followers: Followers::default(),
             sync_interval: None,
             base: keys.fingerprint(parts()).counter(),
@@ -89,6 +92,13 @@ impl Limit {
     /// Tells whether something is counted that is known only after the request.
     pub fn is_metered(&self) -> bool {
         self.is_metered
+    }
+
+    /// A limit that no client learns of.
+    #[must_use]
+    pub fn untold(mut self: Arc<Self>) -> Arc<Self> {
+        Arc::make_mut(&mut self).is_told = false;
+        self
     }
 
     #[must_use]

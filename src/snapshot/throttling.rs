@@ -201,7 +201,8 @@ impl LimitCompiler<'_> {
             let limits = PolicyLimits { quotas: vec![quota], burst: None };
             let shown = format!("{}:{} {}", api.name, api.version, key_type.label());
             let parts = ["hard_limit", api.name.as_str(), api.version.as_str(), key_type.label()];
-            let limit = self.limit(&parts, &shown, &limits, ExcessRule::Refuse);
+            let mut limit = self.limit(&parts, &shown, &limits, ExcessRule::Refuse);
+            limit.limit = limit.limit.untold();
             let key = limit.limit.base().beside(fingerprint);
             let policy = CompiledPolicy {
                 definition: Policy::new(&shown, PolicyLevel::Advanced, limits),

@@ -95,8 +95,8 @@ impl UndecidedRequest {
         }
     }
 
-    /// Returns the quota with the smallest share left, if there is a quota. An answer of another
-    /// shape is an error.
+    /// Returns the quota with the smallest share left, of those that clients are told of. An answer
+    /// of another shape is an error.
     fn tightest<'v>(
         &self,
         parts: &mut impl Iterator<Item = &'v Value>,
@@ -107,7 +107,7 @@ impl UndecidedRequest {
             for (position, quota) in (0_u8..).zip(&limit.quotas) {
                 let (total, reset) = (next()?, next()?);
                 let share = Share::new(position, total, quota.most.get(), reset);
-                if share.is_below(&tightest) {
+                if limit.is_told && share.is_below(&tightest) {
                     (tightest, of) = (share, claim);
                 }
             }
