@@ -6,9 +6,12 @@
 
 mod foreign_keys;
 
+use std::cell::OnceCell;
+use std::rc::Rc;
+
 pub use crate::authorize::foreign_keys::holders_elsewhere;
 
-use crate::authenticate::Principal;
+use crate::authenticate::{CallerNames, Principal};
 use crate::key_managers::CompiledKeyManager;
 use crate::model::api::{AuthScheme, BindingRule, SubscriptionRule};
 use crate::model::application::{KeyType, SubscriptionState};
@@ -28,6 +31,8 @@ pub struct Grant<'s> {
     key_type: KeyType,
     /// The first rule that the request breaks, and that is only observed.
     observed: Option<AuthorizationError>,
+    /// Looked up once, when it is asked for.
+    caller: OnceCell<Rc<CallerNames>>,
 }
 
 /// The reason for which a caller may not call.
@@ -96,6 +101,7 @@ pub fn open(routed: Routed<'_>) -> Option<Result<Grant<'_>, AuthorizationError>>
         subscription: None,
         key_type,
         observed: None,
+        caller: OnceCell::new(),
     }))
 }
 
@@ -133,7 +139,8 @@ pub fn authorize<'s>(
             (caller.owner.key_type, caller.application, caller.subscription)
         });
     let (principal, observed) = (Some(principal), broken.first);
-    with_backend(Grant { routed, principal, application, subscription, key_type, observed })
+    let caller = OnceCell::new();
+    with_backend(Grant { routed, principal, application, subscription, key_type, observed, caller })
 }
 
 /// The consequences of rules that a request breaks.
@@ -275,6 +282,14 @@ impl<'s> Grant<'s> {
     /// application.
     pub fn application(&self) -> Option<ApplicationView<'s>> {
         self.application
+    }
+
+    /// The names of the token's application, which outlive the snapshot; `None` without a token or
+    /// an application.
+    pub fn caller(&self) -> Option<&Rc<CallerNames>> {
+        let (principal, known) = self.principal.as_ref().zip(self.application.as_ref())?;
+        let find = || principal.caller(known.name, known.owner, self.key_type);
+        Some(self.caller.get_or_init(find))
     }
 
     /// The policy of the subscription; `None` if there is no subscription.

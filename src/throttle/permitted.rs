@@ -55,9 +55,7 @@ impl Permitted {
             base_length: routed.base_length(),
             key_type: grant.key_type(),
             principal: grant.principal().cloned(),
-            caller: grant.principal().zip(grant.application()).map(|(principal, application)| {
-                principal.caller(application.name, application.owner, grant.key_type())
-            }),
+            caller: grant.caller().cloned(),
             attributes: grant
                 .application()
                 .filter(|_| definition.backend_jwt)

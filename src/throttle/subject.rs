@@ -31,11 +31,10 @@ impl<'r> Subjects<'r> {
         *self.application.get_or_init(|| {
             let application = self.grant.application()?;
             let (owner, name) = (application.owner, application.name);
-            let Some(principal) = self.grant.principal() else {
-                return Some(self.keys.application(owner, name));
-            };
-            let caller = principal.caller(name, owner, self.grant.key_type());
-            Some(caller.fingerprint(self.keys))
+            Some(match self.grant.caller() {
+                Some(caller) => caller.fingerprint(self.keys),
+                None => self.keys.application(owner, name),
+            })
         })
     }
 
@@ -104,14 +103,20 @@ impl<'r> Subjects<'r> {
 }
 
 /// Returns an IPv4 address, or the /64 of an IPv6 address, which is the least that a client has.
-fn network(address: IpAddr) -> [u8; 8] {
-    let set = |(byte, octet): (&mut u8, u8)| *byte = octet;
-    let mut bytes = [0; 8];
+/// The two have different lengths, so `2001:db8::/64` is not `32.1.13.184`.
+fn network(address: IpAddr) -> SmallVec<[u8; 9]> {
+    const VERSION_6: u8 = 6;
+    const NETWORK_BYTES: usize = 8;
     match address.to_canonical() {
-        IpAddr::V4(address) => bytes.iter_mut().zip(address.octets()).for_each(set),
-        IpAddr::V6(address) => bytes.iter_mut().zip(address.octets()).for_each(set),
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            SmallVec::from_slice(&[a, b, c, d, 0, 0, 0, 0])
+        }
+        IpAddr::V6(address) => {
+            let network = address.octets().into_iter().take(NETWORK_BYTES);
+            std::iter::once(VERSION_6).chain(network).collect()
+        }
     }
-    bytes
 }
 
 #[cfg(test)]
@@ -125,5 +130,6 @@ mod tests {
         assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
         assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
         assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
+        assert_ne!(of("2001:db8::1"), of("32.1.13.184"), "the same bytes, then zeros");
     }
 }
