@@ -31,7 +31,8 @@ const MERGES_BETWEEN_REQUESTS: usize = 16;
 /// Requests in one call.
 const REQUESTS: usize = 64;
 
-/// The time between two signs of life that the servers are asked for if there is nothing to send.
+/// The time between two signs of life that the servers are asked for: if there is nothing to send,
+/// and always where they decide on requests.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// Counters that the table has forgotten are forgotten here this often.
@@ -96,6 +97,17 @@ impl Memory {
         counters.each(|counter| known.assume(&CounterState::of(counter)));
         Self { known, pending: HashMap::new(), gateway, number: 0, doubtful: None, epoch: None }
     }
+
+    /// Tells the servers every count once more, because they were emptied. Nobody else knows what
+    /// this gateway has let through.
+    fn tell_all_again(&mut self, counters: &Counters) {
+        self.known.clear();
+        let due = Instant::now();
+        counters.each(|counter| {
+            let state = CounterState::of(counter);
+            self.pending.insert(state.key, Pending { state, due });
+        });
+    }
 }
 
 impl Parts<'_> {
@@ -114,8 +126,7 @@ impl<'p> CounterSession<'p> {
         if parts.sums == Sums::OfThisGateway
             && memory.epoch.as_ref().is_some_and(|known| *known != epoch)
         {
-            // they were emptied: each gateway tells them its own counts once more
-            memory.known.clear();
+            memory.tell_all_again(parts.counters);
         }
         memory.epoch = Some(epoch);
         let time = servers.time().await?;
@@ -146,23 +157,24 @@ impl<'p> CounterSession<'p> {
         loop {
             tokio::select! {
                 biased;
-                received = requests.recv_many(&mut batch, REQUESTS) => {
-                    if received == 0 {
-                        // the owner is about to end this task
-                        return std::future::pending().await;
-                    }
-                    self.decide(&mut batch).await?;
-                    alive = Instant::now();
-                }
+                // it is seldom ready, and a stream of requests must not keep it from coming
                 _ = tick.tick() => {
                     let told = self.tell().await?;
-                    if told > 0 {
+                    // what is told to emptied servers does not show that they were emptied
+                    if told > 0 && self.parts.sums == Sums::OfAll {
                         alive = Instant::now();
                     } else if alive.elapsed() >= SIGN_OF_LIFE {
                         self.sign_of_life().await?;
                         alive = Instant::now();
                     }
                     self.forget();
+                }
+                received = requests.recv_many(&mut batch, REQUESTS) => {
+                    if received == 0 {
+                        // the owner is about to end this task
+                        return std::future::pending().await;
+                    }
+                    self.decide(&mut batch).await?;
                 }
             }
         }
@@ -177,13 +189,8 @@ impl<'p> CounterSession<'p> {
         if self.parts.sums == Sums::OfThisGateway {
             let epoch = self.servers.epoch().await?;
             if self.memory.epoch.as_ref() != Some(&epoch) {
-                self.memory.known.clear();
                 self.memory.epoch = Some(epoch);
-                self.parts.counters.each(|counter| {
-                    let state = CounterState::of(counter);
-                    let due = Instant::now();
-                    self.memory.pending.insert(state.key, Pending { state, due });
-                });
+                self.memory.tell_all_again(self.parts.counters);
             }
         }
         Ok(())
