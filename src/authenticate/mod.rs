@@ -37,7 +37,7 @@ pub use crate::authenticate::binding_fault::BindingFault;
 pub use crate::authenticate::caller_names::CallerNames;
 pub use crate::authenticate::certificate::is_told_twice;
 pub use crate::authenticate::error::{AuthenticateError, shown};
-pub use crate::authenticate::level_memory::{AdvancedName, LevelsName};
+pub use crate::authenticate::level_memory::{AdvancedName, LevelsName, SharedLevels};
 pub use crate::authenticate::opaque::check_answer;
 pub use crate::authenticate::principal::{Basis, IntrospectionCheck, Principal};
 pub use crate::authenticate::proofs::{PROOF_LIFETIME, ProofMark, Proofs};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::limiter::key::CounterKey;
 use crate::limiter::limit::{Limit, LimitPart};
+use crate::limiter::lock_order::PlaceHint;
 
 /// A counter that a request wants to be counted in.
 #[derive(Debug, Clone, Copy)]
@@ -12,10 +13,17 @@ pub struct Claim<'l> {
     pub key: CounterKey,
 }
 
+/// A claim, and the place where its counter was found the last time.
+#[derive(Debug, Clone, Copy)]
+pub struct PlacedClaim<'l> {
+    pub claim: Claim<'l>,
+    pub hint: &'l PlaceHint,
+}
+
 /// The answer for a request that may pass. All claims are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Passed {
-    /// The quota with the smallest share left, of all claims.
+    /// The quota with the smallest share left, of all claims that clients are told of.
     pub tightest: Option<Tightest>,
     /// The first claim that is beyond its limit and lets the request through (`ExcessRule::Mark`,
     /// `Observe`).

@@ -1,6 +1,6 @@
 //! The table of counters: all counts of one gateway, bounded.
 //!
-//! A request's counters lie in up to eight shards. Their locks are held, in the order of the
+//! A request's counters lie in several shards. Their locks are held, in the order of the
 //! shards, while all counters are checked and then all are counted: a refused request consumes
 //! nothing on any level, and with any number of threads exactly the quota is granted.
 
@@ -8,12 +8,16 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use smallvec::SmallVec;
+
 use crate::limiter::counter::{Counted, Counter, QuotaLeft, Usage};
-pub use crate::limiter::counter_claim::{Claim, Exceeded, Noted, Passed, Tightest};
+pub use crate::limiter::counter_claim::{Claim, Exceeded, Noted, Passed, PlacedClaim, Tightest};
 use crate::limiter::key::{CounterKey, KeySpace};
 use crate::limiter::limit::Follower;
-use crate::limiter::locked::{Locked, Place, Places, judge_one};
-use crate::limiter::shard::{SHARDS, Shard};
+use crate::limiter::lock_order::{INLINE, Place, SHARDS, shard_of};
+pub use crate::limiter::lock_order::{LockOrder, PlaceHint};
+use crate::limiter::locked::{Locked, Places, judge_one};
+use crate::limiter::shard::Shard;
 use crate::limiter::time::{CountingTime, TimeScale};
 use crate::model::clock::Moment;
 
@@ -88,42 +92,65 @@ impl Counters {
     /// Counts a request in all of its counters, or in none.
     pub fn admit(&self, claims: &[Claim<'_>], now: CountingTime) -> Result<Passed, Exceeded> {
         if let [claim] = claims {
+            return self.admit_one(PlacedClaim { claim: *claim, hint: &PlaceHint::default() }, now);
+        }
+        let order = LockOrder::of(claims.iter().map(|claim| claim.key));
+        let hints = claims.iter().map(|claim| order.hint(claim.key));
+        let hints: SmallVec<[PlaceHint; INLINE]> = hints.collect();
+        let claims = claims.iter().zip(&hints);
+        let claims = claims.map(|(claim, hint)| PlacedClaim { claim: *claim, hint });
+        self.admit_placed(&order, claims, now)
+    }
+
+    /// As [`Self::admit`], for a caller that keeps the order and the hints for its next request.
+    pub fn admit_placed<'l>(
+        &self,
+        order: &LockOrder,
+        claims: impl Iterator<Item = PlacedClaim<'l>> + Clone,
+        now: CountingTime,
+    ) -> Result<Passed, Exceeded> {
+        let mut each = claims.clone();
+        if let (Some(only), None) = (each.next(), each.next()) {
             // most requests count on one level
-            if let Some(mut shard) = self.shard(Shard::number(claim.key))
-                && let Some(slot) = shard.find(claim.key)
-            {
-                return judge_one(&mut shard, slot, claim, now);
-            }
-        } else {
-            let (mut locked, mut places, mut has_room) = (Locked::default(), Places::new(), true);
-            let keys = claims.iter().map(|claim| claim.key);
-            locked.lock(
-                &keys,
-                &mut places,
-                |number| self.shard(number),
-                |claim, counter| {
-                    has_room &= claims.get(claim).is_none_or(|c| counter.has_room(c.limit, now));
-                },
-            );
-            if has_room && places.iter().all(Option::is_some) {
-                return Ok(locked.count(&places, None, now));
-            }
-            if places.iter().all(Option::is_some) {
-                return locked.judge(claims, &mut places, now);
+            return self.admit_one(only, now);
+        }
+        let mut locked = self.lock(order);
+        let (mut exist, mut have_room) = (true, true);
+        for PlacedClaim { claim, hint } in claims.clone() {
+            match locked.find_near(hint, claim.key) {
+                Some(counter) => have_room &= counter.has_room(claim.limit, now),
+                None => exist = false,
             }
         }
-        self.admit_new(claims, now)
+        let places = claims.clone().map(|placed| Some(placed.hint.place()));
+        if exist && have_room {
+            return Ok(locked.count(places, None, now));
+        }
+        let claims: SmallVec<[Claim<'_>; INLINE]> = claims.map(|placed| placed.claim).collect();
+        if exist {
+            return locked.judge(&claims, &mut places.collect::<Places>(), now);
+        }
+        drop(locked);
+        self.admit_new(&claims, now)
+    }
+
+    #[inline]
+    fn admit_one(&self, only: PlacedClaim<'_>, now: CountingTime) -> Result<Passed, Exceeded> {
+        if let Some(mut shard) = self.shard(shard_of(only.claim.key))
+            && let Some(slot) = shard.find_slot(only.hint.slot(), only.claim.key)
+        {
+            return judge_one(&mut shard, slot, &only.claim, now);
+        }
+        self.admit_new(&[only.claim], now)
     }
 
     /// As [`Self::admit`], if a counter is missing. A new counter begins with the count of its
     /// policy's shared one, because its caller may be among those who were counted there.
     #[cold]
     fn admit_new(&self, claims: &[Claim<'_>], now: CountingTime) -> Result<Passed, Exceeded> {
-        let overflows = claims.iter().map(|claim| claim.limit.overflow());
-        let all = claims.iter().map(|claim| claim.key).chain(overflows);
-        let (mut locked, mut places) = (Locked::default(), Places::new());
-        locked.lock(&all, &mut places, |number| self.shard(number), |_, _| ());
-        places.truncate(claims.len());
+        let order = LockOrder::of(claims.iter().flat_map(with_overflow));
+        let mut locked = self.lock(&order);
+        let mut places: Places = claims.iter().map(|claim| locked.find(claim.key)).collect();
         let mut made = Places::new();
         for (claim, place) in claims.iter().zip(&mut places).filter(|(_, place)| place.is_none()) {
             *place = Some(self.make(&mut locked, claim, now));
@@ -140,15 +167,16 @@ impl Counters {
 
     /// Tells whether a request would be admitted now, and counts nothing.
     pub fn check(&self, claims: &[Claim<'_>], now: CountingTime) -> Result<(), Exceeded> {
-        let (mut locked, mut places) = (Locked::default(), Places::new());
-        let keys = claims.iter().map(|claim| claim.key);
-        locked.lock(&keys, &mut places, |number| self.shard(number), |_, _| ());
+        let order = LockOrder::of(claims.iter().map(|claim| claim.key));
+        let mut locked = self.lock(&order);
+        let mut places: Places = claims.iter().map(|claim| locked.find(claim.key)).collect();
         locked.weigh(claims, &mut places, now).map(|_| ())
     }
 
     /// Adds the usage of a request, when it is known. It refuses nothing.
     pub fn charge(&self, claim: Claim<'_>, usage: Usage, now: CountingTime) {
-        let mut locked = self.lock(&[claim.key, claim.limit.overflow()].into_iter());
+        let order = LockOrder::of(with_overflow(&claim).into_iter());
+        let mut locked = self.lock(&order);
         let place = self.find_or_make(&mut locked, &claim, now);
         locked.change(place, |counter| {
             counter.advance(claim.limit, now);
@@ -158,7 +186,8 @@ impl Counters {
 
     /// The state of a claim's quotas, and of its burst, without counting.
     pub fn look(&self, claim: Claim<'_>, now: CountingTime) -> (Vec<QuotaLeft>, Option<u64>) {
-        let mut locked = self.lock(&[claim.key, claim.limit.overflow()].into_iter());
+        let order = LockOrder::of(with_overflow(&claim).into_iter());
+        let mut locked = self.lock(&order);
         let found = locked.find(claim.key).or_else(|| locked.find(claim.limit.overflow()));
         let mut counter = match found.and_then(|place| locked.counter(place)) {
             Some(counter) => counter.renamed(claim.key),
@@ -171,7 +200,8 @@ impl Counters {
     /// Adds counts of another gateway, or of a file. They lie in the past: the caller corrects
     /// other clocks.
     pub fn absorb(&self, claim: Claim<'_>, counted: &[Counted], now: CountingTime) {
-        let mut locked = self.lock(&[claim.key, claim.limit.overflow()].into_iter());
+        let order = LockOrder::of(with_overflow(&claim).into_iter());
+        let mut locked = self.lock(&order);
         let place = self.find_or_make(&mut locked, &claim, now);
         locked.change(place, |counter| {
             for counted in counted {
@@ -183,8 +213,8 @@ impl Counters {
 
     /// Counts a request that others have admitted.
     pub fn record(&self, claims: &[Claim<'_>], now: CountingTime) {
-        let all = claims.iter().flat_map(|claim| [claim.key, claim.limit.overflow()]);
-        let mut locked = self.lock(&all);
+        let order = LockOrder::of(claims.iter().flat_map(with_overflow));
+        let mut locked = self.lock(&order);
         for claim in claims {
             let place = self.find_or_make(&mut locked, claim, now);
             locked.change(place, |counter| {
@@ -197,8 +227,8 @@ impl Counters {
     /// Takes over the level that a burst has over all gateways, as of the time when `spent`
     /// requests had gone into it here.
     pub fn absorb_burst(&self, claim: Claim<'_>, level: u64, spent: u32, now: CountingTime) {
-        let mut locked = self.lock(&std::iter::once(claim.key));
-        if let Some(counter) = locked.find(claim.key).and_then(|place| locked.counter(place)) {
+        let Some(mut shard) = self.shard(shard_of(claim.key)) else { return };
+        if let Some(counter) = shard.find(claim.key).and_then(|slot| shard.counter(slot)) {
             counter.advance(claim.limit, now);
             counter.absorb_burst(level, spent);
         }
@@ -206,7 +236,7 @@ impl Counters {
 
     /// Tells whether a counter is in the table.
     pub fn has(&self, key: CounterKey) -> bool {
-        self.lock(&std::iter::once(key)).find(key).is_some()
+        self.shard(shard_of(key)).is_some_and(|shard| shard.find(key).is_some())
     }
 
     /// Shows a follower every counter that has changed since the last time.
@@ -235,10 +265,8 @@ impl Counters {
         self.shards.get(usize::from(number)).map(lock)
     }
 
-    fn lock(&self, keys: &(impl Iterator<Item = CounterKey> + Clone)) -> Locked<'_> {
-        let mut locked = Locked::default();
-        locked.lock(keys, &mut Places::new(), |number| self.shard(number), |_, _| ());
-        locked
+    fn lock<'t>(&'t self, order: &'t LockOrder) -> Locked<'t> {
+        Locked::new(order, |number| self.shard(number))
     }
 
     fn find_or_make(&self, locked: &mut Locked<'_>, claim: &Claim<'_>, now: CountingTime) -> Place {
@@ -269,6 +297,11 @@ impl Counters {
             })
             .is_ok()
     }
+}
+
+/// The counters of a claim: its own, and the shared one of its policy.
+fn with_overflow(claim: &Claim<'_>) -> [CounterKey; 2] {
+    [claim.key, claim.limit.overflow()]
 }
 
 fn lock(shard: &LockedAlone) -> MutexGuard<'_, Shard> {

@@ -9,96 +9,71 @@ use crate::limiter::counter::{Counter, Excess};
 use crate::limiter::counter_claim::{Claim, Exceeded, Noted, Passed};
 use crate::limiter::key::CounterKey;
 use crate::limiter::limit::ExcessRule;
+use crate::limiter::lock_order::{INLINE, LockOrder, Place, PlaceHint};
 use crate::limiter::shard::Shard;
 use crate::limiter::share::Share;
 use crate::limiter::time::CountingTime;
 
-/// Counters of a request that need no allocation: the levels of a call, and some custom policies.
-const INLINE: usize = 8;
-
-/// The locked shards of a request.
-#[derive(Default)]
-pub(super) struct Locked<'t>(SmallVec<[(u16, MutexGuard<'t, Shard>); INLINE]>);
-
-/// A counter in a locked shard.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    guard: u32,
-    slot: u32,
+/// The locked shards of a request, in their order.
+pub(super) struct Locked<'t> {
+    order: &'t LockOrder,
+    guards: SmallVec<[MutexGuard<'t, Shard>; INLINE]>,
 }
 
 /// The counters of a request. `None` stands for one that does not exist, or is not counted.
 pub(super) type Places = SmallVec<[Option<Place>; INLINE]>;
 
 impl<'t> Locked<'t> {
-    /// Locks the shards of these keys, in their order: two requests never wait for each other.
-    /// Finds the places of the counters in them, and visits each counter with its position. It is
-    /// done once, when nothing is locked yet.
     #[inline]
-    pub(super) fn lock(
-        &mut self,
-        keys: &(impl Iterator<Item = CounterKey> + Clone),
-        places: &mut Places,
+    pub(super) fn new(
+        order: &'t LockOrder,
         lock: impl Fn(u16) -> Option<MutexGuard<'t, Shard>>,
-        mut visit: impl FnMut(usize, &mut Counter),
-    ) {
-        let mut next = None::<u16>;
-        for key in keys.clone() {
-            places.push(None);
-            next = next.into_iter().chain([Shard::number(key)]).min();
+    ) -> Self {
+        let mut guards = SmallVec::new();
+        for number in order.shards() {
+            let Some(guard) = lock(*number) else { break };
+            guards.push(guard);
         }
-        // a request has few keys, so looking at all of them again costs less than sorting
-        while let Some(number) = next.take() {
-            let Some(mut shard) = lock(number) else { break };
-            let guard = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
-            for (position, (key, place)) in keys.clone().zip(&mut *places).enumerate() {
-                let other = Shard::number(key);
-                if other == number {
-                    let Some(slot) = shard.find(key) else { continue };
-                    *place = Some(Place { guard, slot });
-                    shard.counter(slot).into_iter().for_each(|counter| visit(position, counter));
-                } else if other > number && next.is_none_or(|next| other < next) {
-                    next = Some(other);
-                }
-            }
-            self.0.push((number, shard));
-        }
+        Self { order, guards }
     }
 
     pub(super) fn find(&self, key: CounterKey) -> Option<Place> {
-        let guard = self.guard(key)?;
-        let slot = self.0.get(guard)?.1.find(key)?;
-        Some(Place { guard: u32::try_from(guard).ok()?, slot })
+        let guard = self.order.position(key)?;
+        Some(Place { guard, slot: self.guards.get(guard)?.find(key)? })
     }
 
+    /// Finds a counter, first where it was the last time.
+    #[inline]
+    pub(super) fn find_near(&mut self, hint: &PlaceHint, key: CounterKey) -> Option<&mut Counter> {
+        let shard = self.guards.get_mut(hint.place().guard)?;
+        let slot = shard.find_slot(hint.slot(), key)?;
+        shard.counter(slot)
+    }
+
+    #[inline]
     pub(super) fn counter(&mut self, place: Place) -> Option<&mut Counter> {
-        self.0.get_mut(place.guard as usize)?.1.counter(place.slot)
+        self.guards.get_mut(place.guard)?.counter(place.slot)
     }
 
     pub(super) fn change(&mut self, place: Place, change: impl FnOnce(&mut Counter)) {
-        if let Some((_, shard)) = self.0.get_mut(place.guard as usize) {
+        if let Some(shard) = self.guards.get_mut(place.guard) {
             shard.change(place.slot, change);
         }
     }
 
     pub(super) fn insert(&mut self, counter: Counter) -> Place {
-        let guard = self.guard(counter.key()).unwrap_or_default();
-        let slot = self.0.get_mut(guard).map_or(0, |(_, shard)| shard.insert(counter));
-        Place { guard: u32::try_from(guard).unwrap_or_default(), slot }
+        let guard = self.order.position(counter.key()).unwrap_or_default();
+        let slot = self.guards.get_mut(guard).map_or(0, |shard| shard.insert(counter));
+        Place { guard, slot }
     }
 
     /// Removes a counter that has a place in the table; tells whether it did. A shared one stays.
     pub(super) fn remove(&mut self, place: Place) -> bool {
         let own = self.counter(place).is_some_and(|counter| !counter.is_overflow());
-        if let Some((_, shard)) = self.0.get_mut(place.guard as usize).filter(|_| own) {
+        if let Some(shard) = self.guards.get_mut(place.guard).filter(|_| own) {
             shard.remove(place.slot);
         }
         own
-    }
-
-    fn guard(&self, key: CounterKey) -> Option<usize> {
-        let shard = Shard::number(key);
-        self.0.iter().position(|(number, _)| *number == shard)
     }
 
     /// Checks all claims, then counts all of them.
@@ -109,20 +84,21 @@ impl<'t> Locked<'t> {
         now: CountingTime,
     ) -> Result<Passed, Exceeded> {
         let noted = self.weigh(claims, places, now)?;
-        Ok(self.count(places, noted, now))
+        Ok(self.count(places.iter().copied(), noted, now))
     }
 
     /// Counts a request that may pass in all of its counters.
+    #[inline]
     pub(super) fn count(
         &mut self,
-        places: &[Option<Place>],
+        places: impl Iterator<Item = Option<Place>>,
         noted: Option<Noted>,
         now: CountingTime,
     ) -> Passed {
         let (mut tightest, mut of) = (Share::NONE, 0);
-        for (claim, place) in places.iter().enumerate() {
-            let Some(Place { guard, slot }) = *place else { continue };
-            let Some((_, shard)) = self.0.get_mut(guard as usize) else { continue };
+        for (claim, place) in places.enumerate() {
+            let Some(Place { guard, slot }) = place else { continue };
+            let Some(shard) = self.guards.get_mut(guard) else { continue };
             let share = shard.count(slot, now);
             if share.is_below(&tightest) {
                 (tightest, of) = (share, claim);
@@ -163,6 +139,7 @@ impl<'t> Locked<'t> {
 }
 
 /// Judges a request that counts on one level only.
+#[inline]
 pub(super) fn judge_one(
     shard: &mut Shard,
     slot: u32,

@@ -7,7 +7,8 @@
 //! [`counters::Claim`] for each level that a request counts on: the policy's [`limit::Limit`], and
 //! a [`key::CounterKey`] that identifies the caller. Then
 //!
-//! - [`counters::Counters::admit`] counts the request in all of its counters, or in none of them;
+//! - [`counters::Counters::admit`] counts the request in all of its counters, or in none of them
+//!   ([`counters::Counters::admit_placed`] finds them where they were the last time);
 //! - [`counters::Counters::charge`] adds amounts that are known afterwards: bytes, and units that a
 //!   backend reports;
 //! - [`counters::Counters::look`] tells how much is left, without counting.
@@ -37,6 +38,7 @@ mod counter_claim;
 pub mod counters;
 pub mod key;
 pub mod limit;
+mod lock_order;
 mod locked;
 mod quota_cells;
 pub mod saved;

@@ -1,5 +1,7 @@
 //! One part of the table: counters in a slab, found by a hash table of their places.
 
+use std::cell::Cell;
+
 use hashbrown::HashTable;
 use slab::Slab;
 
@@ -15,9 +17,6 @@ const GROWTH: usize = 8;
 /// The least that the slab grows by.
 const LEAST_GROWTH: usize = 8;
 
-/// The number of shards, a power of two: enough that two cores seldom want the same one.
-pub(super) const SHARDS: usize = 512;
-
 #[derive(Debug, Default)]
 pub(super) struct Shard {
     places: HashTable<u32>,
@@ -27,15 +26,20 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    /// The shard of a key. Not by the bits that the hash table uses.
-    pub(super) fn number(key: CounterKey) -> u16 {
-        u16::try_from(key.home() % SHARDS as u64).unwrap_or_default()
-    }
-
     pub(super) fn find(&self, key: CounterKey) -> Option<u32> {
         let counters = &self.counters;
         let is_it = |slot: &u32| counters.get(index(*slot)).is_some_and(|c| c.key() == key);
         self.places.find(hash(key), is_it).copied()
+    }
+
+    /// Finds a counter, first in the slot where it was the last time.
+    #[inline]
+    pub(super) fn find_slot(&self, last: &Cell<u32>, key: CounterKey) -> Option<u32> {
+        let there = self.counters.get(index(last.get()));
+        if there.is_none_or(|counter| counter.key() != key) {
+            last.set(self.find(key)?);
+        }
+        Some(last.get())
     }
 
     pub(super) fn counter(&mut self, slot: u32) -> Option<&mut Counter> {

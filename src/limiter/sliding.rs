@@ -42,8 +42,10 @@ impl Tally for u64 {
     }
 }
 
-/// The counts of one window. `length` (milliseconds) is the same in all calls.
+/// The counts of one window. `length` (milliseconds) is the same in all calls. The order of the
+/// fields is kept: the past, which few requests look at, comes last.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(C)]
 pub(super) struct SlidingCell<T> {
     /// The moment at which the current sub-window ends; 0 before the first one.
     ends: u64,

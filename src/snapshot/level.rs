@@ -1,18 +1,19 @@
 //! One level of a request: a limit, and the name that it counts under.
 
+use crate::limiter::counters::PlaceHint;
 use crate::limiter::key::CounterKey;
 use crate::snapshot::throttling::LimitNumber;
 
 /// One limit that a request counts against.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Level {
     pub kind: LevelKind,
     pub limit: LimitNumber,
     pub key: CounterKey,
     /// It counts an amount that is known only after the request.
     pub is_metered: bool,
-    /// The number that the backend reported.
-    pub events: u64,
+    /// The place of its counter among those of the request.
+    pub place: PlaceHint,
 }
 
 /// The level that a policy was chosen for.

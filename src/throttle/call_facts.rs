@@ -4,9 +4,6 @@ use std::net::IpAddr;
 
 use http::HeaderMap;
 
-/// Levels that need no allocation.
-pub(super) const INLINE: usize = 6;
-
 /// The parts of a request that limits may depend on.
 #[derive(Debug, Clone, Copy)]
 pub struct CallFacts<'r> {

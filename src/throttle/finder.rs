@@ -1,27 +1,27 @@
 //! Finds the levels of one request.
 
-use std::rc::Rc;
-
 use http::HeaderValue;
 use smallvec::SmallVec;
 
-use crate::authenticate::{AdvancedName, CallerNames, LevelsName, Principal};
+use crate::authenticate::{AdvancedName, CallerNames, LevelsName, Principal, SharedLevels};
 use crate::authorize::Grant;
+use crate::limiter::counters::{LockOrder, PlaceHint};
 use crate::limiter::key::{CounterKey, Fingerprint};
 use crate::model::directory::ApplicationView;
 use crate::model::policy::PolicyIndex;
 use crate::snapshot::local::LocalThrottling;
 use crate::snapshot::throttling::{ApiLimits, LimitNumber};
 use crate::snapshot::{Level, LevelKind};
-use crate::throttle::call_facts::{CallFacts, INLINE};
+use crate::throttle::call_facts::CallFacts;
+use crate::throttle::found_levels::{FoundLevels, INLINE, OwnLevels};
 use crate::throttle::policy_condition;
 use crate::throttle::subject::Subjects;
 
 /// Collects the levels of one request.
 pub(super) struct Finder<'r> {
-    pub(super) throttling: &'r LocalThrottling,
-    pub(super) subjects: Subjects<'r>,
-    pub(super) levels: &'r mut SmallVec<[Level; INLINE]>,
+    throttling: &'r LocalThrottling,
+    subjects: Subjects<'r>,
+    levels: SmallVec<[Level; INLINE]>,
 }
 
 /// The limits that hold of the policy of an API, or of one of its operations.
@@ -31,30 +31,54 @@ struct Advanced {
     name: AdvancedName,
 }
 
-impl Finder<'_> {
-    /// Collects the levels. Returns the value of `RateLimit-Policy` for them, where the client is
-    /// told of any.
-    pub(super) fn find(&mut self, grant: &Grant<'_>, facts: &CallFacts<'_>) -> Option<HeaderValue> {
+impl<'r> Finder<'r> {
+    pub(super) fn new(
+        throttling: &'r LocalThrottling,
+        grant: &'r Grant<'r>,
+        facts: &CallFacts<'_>,
+    ) -> Self {
+        let subjects = Subjects::new(throttling.keys, grant, facts);
+        Self { throttling, subjects, levels: SmallVec::new() }
+    }
+
+    pub(super) fn find(self, grant: &Grant<'_>, facts: &CallFacts<'_>) -> FoundLevels {
         let api = self.throttling.api(grant.routed().api().slot);
         let advanced = api.and_then(|api| self.advanced(api, grant, facts));
         if advanced.is_none() && self.is_unlimited(grant, api) {
-            return None;
+            return FoundLevels::default();
         }
-        let Some((principal, caller, name)) = self.name(grant, advanced.as_ref()) else {
-            self.collect(grant, api, advanced.as_ref());
-            return self.told();
+        let Some((caller, name)) = self.name(grant, advanced.as_ref()) else {
+            return FoundLevels::Own(self.collected(grant, api, advanced.as_ref()));
         };
         if let Some(known) = caller.levels.recall(&name) {
-            self.levels.extend_from_slice(&known.levels);
-            return known.told.clone();
+            return FoundLevels::Shared(known);
         }
-        self.collect(grant, api, advanced.as_ref());
+        let found = self.collected(grant, api, advanced.as_ref());
+        let principal = grant.principal();
+        if principal.is_none_or(|principal| principal.claims().subject().is_none()) {
+            // without a subject, each address is a user
+            return FoundLevels::Own(found);
+        }
+        let OwnLevels { levels, order, told } = found;
+        let levels = SharedLevels { levels: levels.into_boxed_slice(), order, told };
+        FoundLevels::Shared(caller.levels.remember(name, levels))
+    }
+
+    /// Collects the levels, and what follows from them together.
+    fn collected(
+        mut self,
+        grant: &Grant<'_>,
+        api: Option<&ApiLimits>,
+        advanced: Option<&Advanced>,
+    ) -> OwnLevels {
+        self.collect(grant, api, advanced);
         let told = self.told();
-        // without a subject, each address is a user
-        if principal.claims().subject().is_some() {
-            caller.levels.remember(name, self.levels, told.clone());
+        let mut levels = self.levels;
+        let order = LockOrder::of(levels.iter().map(|level| level.key));
+        for level in &mut levels {
+            level.place = order.hint(level.key);
         }
-        told
+        OwnLevels { levels, order, told }
     }
 
     fn told(&self) -> Option<HeaderValue> {
@@ -84,8 +108,8 @@ impl Finder<'_> {
         &self,
         grant: &'g Grant<'_>,
         advanced: Option<&Advanced>,
-    ) -> Option<(&'g Principal, Rc<CallerNames>, LevelsName)> {
-        let (principal, application) = grant.principal().zip(grant.application())?;
+    ) -> Option<(&'g CallerNames, LevelsName)> {
+        let application = grant.application()?;
         if self.throttling.counts_addresses || application.quota_resets().is_some() {
             return None;
         }
@@ -96,8 +120,7 @@ impl Finder<'_> {
             subscription: grant.subscription(),
             application: application.policy,
         };
-        let caller = principal.caller(application.name, application.owner, grant.key_type());
-        Some((principal, caller, name))
+        Some((grant.caller()?, name))
     }
 
     fn collect(&mut self, grant: &Grant<'_>, api: Option<&ApiLimits>, advanced: Option<&Advanced>) {
@@ -217,6 +240,7 @@ impl Finder<'_> {
             return;
         };
         let (key, is_metered) = (key(limit.base()), limit.is_metered());
-        self.levels.push(Level { kind, limit: number, key, is_metered, events: 0 });
+        let place = PlaceHint::default();
+        self.levels.push(Level { kind, limit: number, key, is_metered, place });
     }
 }

@@ -51,7 +51,7 @@ impl RateLimitValues {
 /// own headers about limits are removed.
 pub fn passed(levels: &mut Levels, values: &RateLimitValues, headers: &mut HeaderMap) {
     let Some(ToldLimits { policies, tightest }) = levels.tell() else { return };
-    headers.insert(RATE_LIMIT_POLICY, policies);
+    headers.insert(RATE_LIMIT_POLICY, policies.clone());
     let Some((left_of, Tightest { left, reset, .. })) = tightest else {
         headers.remove(RATE_LIMIT);
         return;

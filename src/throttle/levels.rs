@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use crate::authorize::Grant;
 use crate::limiter::counter::{QuotaLeft, Usage};
-use crate::limiter::counters::{Claim, Counters, Exceeded, Noted, Passed, Tightest};
+use crate::limiter::counters::{Claim, Counters, Exceeded, Noted, Passed, PlacedClaim, Tightest};
 use crate::limiter::key::CounterKey;
 use crate::limiter::shared::SharedLimiter;
 use crate::limiter::time::CountingTime;
@@ -23,10 +23,9 @@ use crate::snapshot::Snapshot;
 use crate::snapshot::local::LocalThrottling;
 use crate::snapshot::throttling::{CompiledPolicy, CompiledThrottling, DeniedBy, SharedLimits};
 pub use crate::throttle::call_facts::CallFacts;
-use crate::throttle::call_facts::INLINE;
 use crate::throttle::exceeded::LimitExceeded;
 use crate::throttle::finder::Finder;
-use crate::throttle::subject::Subjects;
+use crate::throttle::found_levels::{FoundLevels, INLINE};
 use crate::throttle::throttled::Throttled;
 
 /// All levels that one request counts against. It outlives the snapshot that it was made of. It is
@@ -35,9 +34,12 @@ use crate::throttle::throttled::Throttled;
 pub struct Levels {
     /// `None` if there is no level.
     throttling: Option<Rc<LocalThrottling>>,
-    all: SmallVec<[Level; INLINE]>,
-    /// The value of `RateLimit-Policy`, until the client is told.
-    told: Option<HeaderValue>,
+    found: FoundLevels,
+    /// For each level, the number that the backend reported. Empty if there was no answer yet, and
+    /// where no level counts such numbers.
+    events: SmallVec<[u64; INLINE]>,
+    /// The client was told of its limits.
+    is_told: bool,
     /// Some level counts an amount that is known only after the request.
     is_metered: bool,
     /// `None` until the request was counted.
@@ -60,7 +62,7 @@ pub struct LevelLeft {
 #[derive(Debug)]
 pub struct ToldLimits<'l> {
     /// `RateLimit-Policy`, of all limits.
-    pub policies: HeaderValue,
+    pub policies: &'l HeaderValue,
     /// The beginning of `RateLimit`, with the rest of the tightest quota. `None` if clients are not
     /// told of that quota.
     pub tightest: Option<(&'l str, Tightest)>,
@@ -98,12 +100,12 @@ impl Levels {
                 return Err(by);
             }
         }
-        self.all.clear();
-        let subjects = Subjects::new(throttling.keys, grant, facts);
-        let mut finder = Finder { throttling, subjects, levels: &mut self.all };
-        self.told = finder.find(grant, facts);
-        self.is_metered = self.all.iter().any(|level| level.is_metered);
-        self.throttling = (!self.all.is_empty()).then(|| Rc::clone(throttling));
+        self.found = Finder::new(throttling, grant, facts).find(grant, facts);
+        self.events.clear();
+        self.is_told = false;
+        let all = self.found.all();
+        self.is_metered = all.iter().any(|level| level.is_metered);
+        self.throttling = (!all.is_empty()).then(|| Rc::clone(throttling));
         Ok(())
     }
 
@@ -143,11 +145,17 @@ impl Levels {
 
     /// Counts the request on all levels of this gateway, or on none of them.
     pub fn count(&mut self, now: CountingTime) -> Result<(), LimitExceeded> {
-        let Some(throttling) = self.throttling.clone() else { return Ok(()) };
-        let claims: SmallVec<[Claim<'_>; INLINE]> = self.claims(&throttling).collect();
-        let admitted = throttling.counters.admit(&claims, now);
-        drop(claims);
-        self.judged(&throttling, admitted, now)
+        let Some(throttling) = &self.throttling else { return Ok(()) };
+        let placed = self
+            .limited(throttling)
+            .map(|(level, claim)| PlacedClaim { claim, hint: &level.place });
+        match throttling.counters.admit_placed(self.found.order(), placed, now) {
+            Ok(passed) if passed.noted.is_none() => {
+                self.passed = Some(passed);
+                Ok(())
+            }
+            judged => self.judged(&Rc::clone(throttling), judged, now),
+        }
     }
 
     /// Notes how the request passed, or returns its refusal.
@@ -197,7 +205,7 @@ impl Levels {
 
     /// The first level that let the request through although it is beyond its limit.
     pub fn noted(&self) -> Option<(LevelKind, &Arc<CompiledPolicy>)> {
-        let level = self.all.get(self.passed?.noted?.claim)?;
+        let level = self.found.all().get(self.passed?.noted?.claim)?;
         Some((level.kind, policy(self.throttling.as_ref()?, level)?))
     }
 
@@ -205,14 +213,12 @@ impl Levels {
     /// that forgets to report opens no gate.
     pub fn read_events(&mut self, headers: &HeaderMap) {
         let Some(throttling) = self.throttling.as_ref().filter(|_| self.is_metered) else { return };
-        for level in &mut self.all {
-            let Some(name) =
-                policy(throttling, level).and_then(|p| p.definition.events_header.as_ref())
-            else {
-                continue;
-            };
-            let text = headers.get(name).and_then(|value| value.to_str().ok());
-            level.events = text.and_then(|text| text.trim().parse().ok()).unwrap_or(1);
+        self.events.clear();
+        for level in self.found.all() {
+            let policy = policy(throttling, level);
+            let name = policy.and_then(|policy| policy.definition.events_header.as_ref());
+            let number = |name| headers.get(name)?.to_str().ok()?.trim().parse().ok();
+            self.events.push(name.map_or(0, |name| number(name).unwrap_or(1)));
         }
     }
 
@@ -225,9 +231,10 @@ impl Levels {
         }
         let Some(throttling) = &self.throttling else { return };
         let now = now(&throttling.counters);
-        for (level, claim) in self.all.iter().zip(self.claims(throttling)) {
+        let events = self.events.iter().copied().chain(std::iter::repeat(0));
+        for ((_, claim), events) in self.limited(throttling).zip(events) {
             if claim.limit.is_metered() {
-                let usage = Usage { bandwidth, events: level.events };
+                let usage = Usage { bandwidth, events };
                 throttling.counters.charge(claim, usage, now);
             }
         }
@@ -236,10 +243,13 @@ impl Levels {
     /// Returns the headers for the client of a request that passed; `None` if there are none, and
     /// the second time.
     pub fn tell(&mut self) -> Option<ToldLimits<'_>> {
+        if std::mem::replace(&mut self.is_told, true) {
+            return None;
+        }
         let throttling = self.throttling.as_ref()?;
-        let policies = self.told.take()?;
+        let policies = self.found.told()?;
         let tightest = self.passed.and_then(|passed| passed.tightest).and_then(|tightest| {
-            let level = self.all.get(tightest.claim).filter(|level| level.is_told())?;
+            let level = self.found.all().get(tightest.claim).filter(|level| level.is_told())?;
             let limit = throttling.limit(level.limit)?.compiled()?;
             Some((limit.left_of.get(usize::from(tightest.position))?.as_str(), tightest))
         });
@@ -249,7 +259,7 @@ impl Levels {
     /// The state of every level, without counting.
     pub fn look(&self, now: CountingTime) -> Vec<LevelLeft> {
         let Some(throttling) = &self.throttling else { return Vec::new() };
-        let all = self.all.iter().zip(self.claims(throttling));
+        let all = self.limited(throttling);
         all.filter_map(|(level, claim)| {
             let (quotas, burst) = throttling.counters.look(claim, now);
             let numbered = throttling.limit(level.limit)?;
@@ -260,13 +270,22 @@ impl Levels {
     }
 
     fn claims<'l>(&'l self, throttling: &'l CompiledThrottling) -> impl Iterator<Item = Claim<'l>> {
-        self.all.iter().filter_map(|level| {
-            Some(Claim { limit: &throttling.limit(level.limit)?.limit, key: level.key })
+        self.limited(throttling).map(|(_, claim)| claim)
+    }
+
+    /// Returns the levels with what they claim.
+    fn limited<'l>(
+        &'l self,
+        throttling: &'l CompiledThrottling,
+    ) -> impl Iterator<Item = (&'l Level, Claim<'l>)> + Clone {
+        self.found.all().iter().filter_map(|level| {
+            let limit = &throttling.limit(level.limit)?.limit;
+            Some((level, Claim { limit, key: level.key }))
         })
     }
 
     fn note(&self, throttling: &CompiledThrottling, noted: Noted) {
-        let level = self.all.get(noted.claim);
+        let level = self.found.all().get(noted.claim);
         let Some(policy) = level.and_then(|level| policy(throttling, level)) else { return };
         if policy.definition.excess == ExcessRule::Observe {
             policy.series.observed();
@@ -281,7 +300,7 @@ impl Levels {
         exceeded: Exceeded,
         now: CountingTime,
     ) -> Option<LimitExceeded> {
-        let level = self.all.get(exceeded.claim)?;
+        let level = self.found.all().get(exceeded.claim)?;
         let numbered = throttling.limit(level.limit)?;
         Some(LimitExceeded {
             kind: level.kind,

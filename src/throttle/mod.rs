@@ -7,6 +7,7 @@
 mod call_facts;
 mod exceeded;
 mod finder;
+mod found_levels;
 pub mod headers;
 pub mod levels;
 mod permitted;
