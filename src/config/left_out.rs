@@ -34,6 +34,10 @@ fn text<'m>(object: &'m TomlValue, name: &str) -> Option<&'m str> {
 }
 
 impl LeftOut {
+    pub(super) fn is_empty(&self) -> bool {
+        self.told.is_empty()
+    }
+
     /// Notes an object that was taken out. Returns `None` if its identity cannot be read.
     pub(super) fn note(&mut self, list: &str, object: &TomlValue, why: &str) -> Option<()> {
         let what = match list {

@@ -10,9 +10,11 @@
 //! configuration names), [`resolve`] (one file for each noun), [`report`] (for operators),
 //! [`redaction`] (keeps secrets out of reports), [`mod@schema`], [`stored`] (objects of the store,
 //! read by the same rules), [`quarantine`] and [`left_out`] (leave broken objects out),
-//! [`declared`] (the objects of files, for the API), [`changes`] (two readings compared).
+//! [`declared`] (the objects of files, for the API), [`changes`] (two readings compared),
+//! [`content_stamp`] (files that need not be read again).
 
 mod changes;
+mod content_stamp;
 mod contract;
 mod declared;
 mod left_out;
@@ -40,7 +42,7 @@ pub use changes::{ChangeTurn, DeclaredChange};
 pub use declared::{DeclaredTable, is_secret_key};
 pub use problems::{Problem, Severity};
 pub use report::{Report, ReportStyle};
-pub use resolve::ApplicationNames;
+pub use resolve::{ApplicationNames, EarlierReading, ReadApplicationFiles};
 pub use schema::schema;
 pub use stored::{StoredApplication, StoredApplications, StoredObjects, StoredTable};
 
@@ -64,6 +66,8 @@ pub struct Loaded {
     pub files: Arc<ConfigFiles>,
     /// Makes applications of the store by the names of this configuration.
     pub names: Arc<ApplicationNames>,
+    /// The application files, so that the next reading can leave out those that are the same.
+    pub application_files: Option<Arc<ReadApplicationFiles>>,
 }
 
 /// The files of a configuration, read but not resolved.
@@ -125,10 +129,10 @@ impl ConfigFiles {
     ) -> Result<Loaded, Report> {
         let problems = Problems::after(&self.problems, &self.watched);
         let sources = match stored.applications {
-            StoredApplications::None => self.sources.clone(),
+            StoredApplications::None | StoredApplications::NoneSince(_) => self.sources.clone(),
             _ => self.sources.clone().with_store(&stored.tables),
         };
-        let ResolvedModel { mut model, names } =
+        let ResolvedModel { mut model, names, application_files } =
             resolve::model(&sources, &problems, identities, &self.left_out, stored.applications);
         for told in &self.left_out.told {
             let message = format!("left out, because of `gateway.quarantine`: {told}");
@@ -146,6 +150,7 @@ impl ConfigFiles {
             watched: sources.watched(watched),
             files: Arc::clone(self),
             names: Arc::new(names),
+            application_files,
         })
     }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use serde_json::{Map, Value};
 
+use crate::config::resolve::earlier_reading::EarlierReading;
 use crate::config::tree::{TomlContent, TomlMember, TomlValue};
 use crate::model::directory::Directory;
 use crate::model::provenance::SourceFiles;
@@ -51,6 +52,8 @@ pub enum StoredApplications<'s> {
     /// From files alone.
     #[default]
     None,
+    /// From files alone. Application files that are the same as in this reading are not read again.
+    NoneSince(EarlierReading),
     /// From files, and these of the store.
     Each(&'s mut dyn Iterator<Item = StoredApplication>),
     /// Unchanged by files and store, so as they are in force. The files are those that the
@@ -62,6 +65,7 @@ impl fmt::Debug for StoredApplications<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::None => "None",
+            Self::NoneSince(_) => "NoneSince",
             Self::Each(_) => "Each",
             Self::Unchanged { .. } => "Unchanged",
         })

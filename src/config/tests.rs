@@ -12,6 +12,7 @@ mod effects;
 mod files;
 mod proxies;
 mod quarantine;
+mod read_again;
 mod streams;
 mod throttling;
 mod traces;

@@ -32,7 +32,7 @@ use crate::store::StoreError;
 use crate::supervise::background;
 use crate::supervise::error::SuperviseError;
 use crate::supervise::provisioning::StoreReader;
-use crate::supervise::settled_files::{self, SettledFiles, StoredState};
+use crate::supervise::settled_files::{self, ReadBeside, SettledFiles, StoredState};
 use crate::telemetry::Metrics;
 
 /// If more applications changed than this, an overlay does not pay: the read configuration becomes
@@ -108,11 +108,11 @@ impl Publisher {
         &self,
         path: PathBuf,
         known: Vec<PathBuf>,
-        store: Option<StoreReader>,
+        beside: ReadBeside,
     ) -> Result<SettledFiles, SuperviseError> {
         let (identities, current) = (self.identities.clone(), self.snapshots.load());
         let read = move || {
-            let mut settled = settled_files::load(&path, &known, &identities, store.as_ref())?;
+            let mut settled = settled_files::load(&path, &known, &identities, &beside)?;
             let model = &mut settled.loaded.model;
             if let Some(directory) = following(&current, model) {
                 model.directory = directory;
@@ -130,7 +130,7 @@ impl Publisher {
         store: Option<StoreReader>,
     ) -> Result<SettledFiles, SuperviseError> {
         let identities = self.identities.clone();
-        let read = move || settled_files::load_once(&path, &identities, store.as_ref());
+        let read = move || settled_files::load_once(&path, &identities, store);
         let settled = background::done(read).await;
         settled.ok_or(SuperviseError::Unread)?.map_err(SuperviseError::Configuration)
     }
@@ -163,7 +163,8 @@ impl Publisher {
     ) -> Result<(Loaded, Option<StoredState>), SuperviseError> {
         let (identities, current) = (self.identities.clone(), self.snapshots.load());
         let read = move || {
-            let (mut loaded, stored) = settled_files::resolve(&files, &identities, store.as_ref())?;
+            let beside = ReadBeside { store, earlier: None };
+            let (mut loaded, stored) = settled_files::resolve(&files, &identities, &beside)?;
             if let Some(directory) = following(&current, &loaded.model) {
                 loaded.model.directory = directory;
             }
@@ -257,6 +258,9 @@ impl Publisher {
 /// Returns the directory in force with the difference to the one that was read, or `None` if the
 /// latter is the better base.
 fn following(current: &Snapshot, model: &Model) -> Option<Directory> {
+    if current.directory.shares_base(&model.directory) {
+        return None;
+    }
     // a place is a file's number and a line: with other files the numbers mean others
     if current.settings.files != model.files {
         return None;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::budget::descriptors::Descriptors;
-use crate::config::Loaded;
+use crate::config::{EarlierReading, Loaded};
 use crate::explain::Listening;
 use crate::limiter::shared::SharedCounters;
 use crate::management::{InForce, InForceState, ReloadOutcome, Removals};
@@ -22,7 +22,7 @@ use crate::supervise::listeners::{ListenerChanges, Listeners};
 use crate::supervise::opening::management_tls;
 use crate::supervise::provisioning::{ApiSettings, Provisioning};
 use crate::supervise::publisher::Publisher;
-use crate::supervise::settled_files::SettledFiles;
+use crate::supervise::settled_files::{ReadBeside, SettledFiles};
 use crate::supervise::start_settings::{SinceStart, StartSettings};
 use crate::supervise::warnings::tell_limits;
 use crate::supervise::workers::WorkerThreads;
@@ -94,7 +94,7 @@ impl Reloader {
         removals: Removals,
     ) -> Result<Reloaded, SuperviseError> {
         let SettledFiles { loaded, seen, stored } = self.read().await?;
-        let Loaded { model, watched, warnings, files, names } = loaded;
+        let Loaded { model, watched, warnings, files, names, application_files } = loaded;
         if removals == Removals::Guarded {
             self.inventory().guard(&Inventory::of(&model), self.settings.reload_max_removed)?;
         }
@@ -134,6 +134,7 @@ impl Reloader {
         threads.listen_all(&changes.opened).await;
         self.note_in_force();
         (self.provisioning.files, self.provisioning.names) = (files, names);
+        self.provisioning.application_files = application_files;
         self.provisioning.show_files(api_settings);
         if let (Some(follower), Some(state)) = (&mut self.provisioning.follower, stored) {
             follower.arrived(state.head, Some(state.tables));
@@ -144,7 +145,16 @@ impl Reloader {
 
     async fn read(&self) -> Result<SettledFiles, SuperviseError> {
         let store = self.provisioning.follower.as_ref().map(|own| own.reader().clone());
-        self.publisher.read(self.path.clone(), self.watched.clone(), store).await
+        let earlier = match (&store, &self.provisioning.application_files) {
+            // applications of the store would be in the directory too
+            (None, Some(read)) => Some(EarlierReading {
+                read: Arc::clone(read),
+                directory: self.publisher.snapshots().load().directory.clone(),
+            }),
+            _ => None,
+        };
+        let beside = ReadBeside { store, earlier };
+        self.publisher.read(self.path.clone(), self.watched.clone(), beside).await
     }
 
     /// Notes the configuration that is in force from now on.

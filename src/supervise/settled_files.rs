@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use crate::config::{ConfigFiles, Loaded, Report, StoredApplications, StoredObjects};
+use crate::config::{
+    ConfigFiles, EarlierReading, Loaded, Report, StoredApplications, StoredObjects,
+};
 use crate::model::identity::Identities;
 use crate::store::{StoreError, StoreHead};
 use crate::supervise::file_stamp::{FileStamp, SETTLE, look};
@@ -37,17 +39,25 @@ pub(super) fn load(
     path: &Path,
     known: &[PathBuf],
     identities: &Identities,
-    store: Option<&StoreReader>,
+    beside: &ReadBeside,
 ) -> Result<SettledFiles, Report> {
-    let mut reading = read(path, known, identities, store, BrokenObjects::LeftOut);
+    let mut reading = read(path, known, identities, beside, BrokenObjects::LeftOut);
     for _ in 1..MOST_READINGS {
         if reading.rest {
             break;
         }
         thread::sleep(SETTLE);
-        reading = read(path, known, identities, store, BrokenObjects::LeftOut);
+        reading = read(path, known, identities, beside, BrokenObjects::LeftOut);
     }
     reading.result
+}
+
+/// The sources of applications besides the files that are read.
+#[derive(Debug, Default)]
+pub(super) struct ReadBeside {
+    pub(super) store: Option<StoreReader>,
+    /// The reading in force, whose application files are perhaps the same.
+    pub(super) earlier: Option<EarlierReading>,
 }
 
 /// The fate of broken objects that do not belong to the file itself.
@@ -62,9 +72,10 @@ enum BrokenObjects {
 pub(super) fn load_once(
     path: &Path,
     identities: &Identities,
-    store: Option<&StoreReader>,
+    store: Option<StoreReader>,
 ) -> Result<SettledFiles, Report> {
-    read(path, &[], identities, store, BrokenObjects::Refused).result
+    let beside = ReadBeside { store, earlier: None };
+    read(path, &[], identities, &beside, BrokenObjects::Refused).result
 }
 
 struct SettledReading {
@@ -77,17 +88,17 @@ fn read(
     path: &Path,
     known: &[PathBuf],
     identities: &Identities,
-    store: Option<&StoreReader>,
+    beside: &ReadBeside,
     broken: BrokenObjects,
 ) -> SettledReading {
     let mut files = known.to_vec();
     files.push(path.to_owned());
     let before = look(&files);
     let read = Arc::new(ConfigFiles::read(path));
-    let loaded = resolve(&read, identities, store).or_else(|report| match broken {
+    let loaded = resolve(&read, identities, beside).or_else(|report| match broken {
         BrokenObjects::Refused => Err(report),
         // the report on the whole file has the errors of the rest
-        BrokenObjects::LeftOut => without_broken(&read, identities, store).ok_or(report),
+        BrokenObjects::LeftOut => without_broken(&read, identities, beside).ok_or(report),
     });
     let after = look(&files);
     let fresh = |stamps: &[FileStamp]| {
@@ -112,27 +123,29 @@ fn read(
 fn without_broken(
     files: &ConfigFiles,
     identities: &Identities,
-    store: Option<&StoreReader>,
+    beside: &ReadBeside,
 ) -> Option<(Loaded, Option<StoredState>)> {
     let mut tables = Vec::new();
-    if let Some(store) = store {
+    if let Some(store) = &beside.store {
         let reading = store.begin().ok()?;
         tables = reading.tables.to_vec();
         reading.finish().ok()?;
     }
     let left = files.without_broken(identities, &tables)?;
-    resolve(&Arc::new(left), identities, store).ok()
+    resolve(&Arc::new(left), identities, beside).ok()
 }
 
 /// Resolves files with the store beside them. It may wait, so the calling thread must allow that.
 pub(super) fn resolve(
     files: &Arc<ConfigFiles>,
     identities: &Identities,
-    store: Option<&StoreReader>,
+    beside: &ReadBeside,
 ) -> Result<(Loaded, Option<StoredState>), Report> {
-    let Some(store) = store else {
-        let loaded = files.resolve_gateway(identities, StoredObjects::default())?;
-        return Ok((loaded, None));
+    let Some(store) = &beside.store else {
+        let earlier = beside.earlier.clone();
+        let applications = earlier.map_or(StoredApplications::None, StoredApplications::NoneSince);
+        let stored = StoredObjects { tables: Vec::new(), applications };
+        return Ok((files.resolve_gateway(identities, stored)?, None));
     };
     let unread = |error: StoreError| Report::of_store(&error.to_string());
     let mut reading = store.begin().map_err(unread)?;
@@ -172,7 +185,7 @@ mod tests {
         });
         // the file was emptied a moment ago, so the first reading cannot count
         begun.send(()).unwrap();
-        let loaded = load(&path, &[], &Identities::default(), None);
+        let loaded = load(&path, &[], &Identities::default(), &ReadBeside::default());
         writer.join().unwrap();
         assert_eq!(loaded.unwrap().loaded.model.apis.len(), 1);
     }
@@ -185,10 +198,26 @@ mod tests {
         let file = fs::File::options().append(true).open(&path).unwrap();
         let hour_ago = file.metadata().unwrap().modified().unwrap() - Duration::from_hours(1);
         file.set_modified(hour_ago).unwrap();
-        assert!(read(&path, &[], &Identities::default(), None, BrokenObjects::LeftOut).rest);
+        assert!(
+            read(
+                &path,
+                &[],
+                &Identities::default(),
+                &ReadBeside::default(),
+                BrokenObjects::LeftOut
+            )
+            .rest
+        );
         file.set_modified(hour_ago + Duration::from_hours(2)).unwrap();
         assert!(
-            read(&path, &[], &Identities::default(), None, BrokenObjects::LeftOut).rest,
+            read(
+                &path,
+                &[],
+                &Identities::default(),
+                &ReadBeside::default(),
+                BrokenObjects::LeftOut
+            )
+            .rest,
             "a time in the future says nothing"
         );
     }

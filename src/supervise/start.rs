@@ -107,7 +107,7 @@ async fn load(
     identities: Identities,
     store: Option<StoreReader>,
 ) -> Result<SettledFiles, SuperviseError> {
-    let loaded = waited(move || settled_files::load_once(&path, &identities, store.as_ref())).await;
+    let loaded = waited(move || settled_files::load_once(&path, &identities, store)).await;
     loaded.map_err(SuperviseError::Configuration)
 }
 

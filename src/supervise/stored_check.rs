@@ -8,7 +8,7 @@ use crate::model::identity::Identities;
 use crate::store::{self, StoreError, StoreKeys};
 use crate::supervise::clock::SystemClock;
 use crate::supervise::provisioning::StoreReader;
-use crate::supervise::settled_files::{self, StoredState};
+use crate::supervise::settled_files::{self, ReadBeside, StoredState};
 
 /// The result of a comparison.
 #[derive(Debug)]
@@ -37,7 +37,8 @@ pub async fn check_with_store(file: PathBuf) -> StoreCheck {
         Ok(reader) => reader,
         Err(error) => return StoreCheck::NotCompared(error),
     };
-    let resolve = move || settled_files::resolve(&files, &Identities::default(), Some(&reader));
+    let beside = ReadBeside { store: Some(reader), earlier: None };
+    let resolve = move || settled_files::resolve(&files, &Identities::default(), &beside);
     match tokio::task::spawn_blocking(resolve).await {
         Ok(Ok((_, Some(StoredState { head, .. })))) => {
             StoreCheck::Served { revision: head.revision }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::config::content_stamp::ContentStamp;
 use crate::config::plain_file;
 use crate::config::problems::{At, Problems};
 use crate::config::reader::Placed;
@@ -87,7 +88,7 @@ struct SubscriptionMember<'l> {
     status: SubscriptionState,
 }
 
-/// Reads every application file into the directory.
+/// Reads every application file into the directory, and returns the stamp of each.
 pub(super) fn stream(
     named: &[Placed<&str>],
     sources: &Sources,
@@ -95,23 +96,20 @@ pub(super) fn stream(
     directory: &mut DirectoryBuilder,
     files: &mut SourceFiles,
     problems: &Problems,
-) {
+) -> Vec<Option<ContentStamp>> {
+    let mut stamps = Vec::new();
     for named in named {
         let path = sources.resolve(named.value);
         problems.watch(path.clone());
         let Some(number) = files.add(path.clone()) else { continue };
         match plain_file::open(&path) {
             Ok(file) => {
-                ApplicationFileReader {
-                    path: &path,
-                    number,
-                    references,
-                    directory,
-                    files,
-                    problems,
-                    bad: 0,
-                }
-                .lines(file);
+                let before = stamp(&file);
+                let path = &path;
+                let bad = 0;
+                ApplicationFileReader { path, number, references, directory, files, problems, bad }
+                    .lines(&file);
+                stamps.push(before.filter(|before| stamp(&file).as_ref() == Some(before)));
             }
             Err(error) => problems.error(
                 named.at.clone(),
@@ -120,6 +118,13 @@ pub(super) fn stream(
             ),
         }
     }
+    stamps
+}
+
+/// The stamp of a file that has rested for a while.
+fn stamp(file: &File) -> Option<ContentStamp> {
+    let metadata = file.metadata().ok()?;
+    Some(ContentStamp::of(&metadata)).filter(ContentStamp::is_settled)
 }
 
 /// Adds the applications of the store to the directory.
@@ -175,7 +180,7 @@ struct ApplicationFileReader<'r> {
 }
 
 impl ApplicationFileReader<'_> {
-    fn lines(mut self, file: File) {
+    fn lines(mut self, file: &File) {
         let mut reader = BufReader::with_capacity(READ_BUFFER, file);
         let mut line = Vec::new();
         let mut at = 0_u32;

@@ -10,6 +10,8 @@ mod balancing;
 mod condition;
 mod cors;
 mod deny;
+mod directory;
+pub(super) mod earlier_reading;
 mod figures;
 mod gateway;
 mod header_rules;
@@ -43,6 +45,7 @@ use crate::config::contract::ROOT;
 use crate::config::left_out::LeftOut;
 use crate::config::problems::Problems;
 use crate::config::reader::Table;
+use crate::config::resolve::directory::CollectedApplications;
 use crate::config::resolve::key_manager::DeclaredKeyManagers;
 use crate::config::resolve::references::References;
 use crate::config::resolve::root_tables::RootTables;
@@ -52,22 +55,23 @@ use crate::config::source::Sources;
 use crate::config::stored::{StoredApplication, StoredApplications};
 use crate::model::Model;
 use crate::model::application::Application;
-use crate::model::directory::{Directory, DirectoryBuilder};
 use crate::model::identity::Identities;
 use crate::model::key_manager::Fetch;
 use crate::model::policy::Throttling;
-use crate::model::provenance::SourceFiles;
 use crate::model::store::{StoreLocation, StoreSettings};
+
+pub use earlier_reading::{EarlierReading, ReadApplicationFiles};
 
 /// The content of files and store, and the names in it.
 pub(super) struct ResolvedModel {
     pub(super) model: Model,
     pub(super) names: ApplicationNames,
+    pub(super) application_files: Option<Arc<ReadApplicationFiles>>,
 }
 
 /// The names that an application may refer to.
 #[derive(Debug)]
-pub struct ApplicationNames(References);
+pub struct ApplicationNames(Arc<References>);
 
 impl ApplicationNames {
     /// Makes an application of the store, or returns the message and the hint that tell why it is
@@ -130,23 +134,14 @@ pub(super) fn model(
         key_manager::key_managers(&roots, sources, &mut references, &networks);
     let calls = Arc::new(Fetch { networks: Some(networks), ..fetch });
     let apis = api::apis(&roots, sources, &mut references);
-    let (directory, files) = directory(&roots, sources, &references, applications);
-    organizations::warn_of_shared_keys(&templates, &key_managers, &directory, &files, problems);
-    Nouns {
-        key_managers: &key_managers,
-        templates: &templates,
-        apis: &apis,
-        directory: &directory,
-        files: &files,
-    }
-    .warn(problems);
+    let references = Arc::new(references);
+    let CollectedApplications { directory, files, read } =
+        directory::collect(&roots, sources, &references, applications);
     let throttling = Throttling {
         deny: deny::deny_conditions(&roots, sources),
         ..throttling::throttling(&roots, &references, sources)
     };
     let throttling = Throttling { policies: references.policies.clone(), ..throttling };
-    LimitNouns { throttling: &throttling, apis: &apis, directory: &directory, files: &files }
-        .warn(problems);
     let listeners = listeners::listeners(&roots, sources);
     management::check_token_key_manager(&roots, &key_managers);
     let gateway = gateway::gateway(&roots, sources);
@@ -170,28 +165,14 @@ pub(super) fn model(
         errors: telemetry::errors(&roots),
         telemetry: telemetry::telemetry(&roots, sources),
     };
-    ResolvedModel { model, names: ApplicationNames(references) }
+    warn(&model, problems);
+    ResolvedModel { model, names: ApplicationNames(references), application_files: read }
 }
 
-/// Reads the applications of tables, of application files and of the store, in this order.
-fn directory(
-    roots: &RootTables<'_>,
-    sources: &Sources,
-    references: &References,
-    applications: StoredApplications<'_>,
-) -> (Directory, SourceFiles) {
-    let stored = match applications {
-        StoredApplications::Unchanged { directory, files } => return (directory, files),
-        StoredApplications::Each(stored) => Some(stored),
-        StoredApplications::None => None,
-    };
-    let (problems, mut files) = (roots.problems, sources.files());
-    let mut builder = DirectoryBuilder::default();
-    application::applications(roots, sources, references, &mut builder);
-    let named = roots.application_files();
-    application_files::stream(&named, sources, references, &mut builder, &mut files, problems);
-    if let Some(stored) = stored {
-        application_files::stored(stored, sources, references, &mut builder, problems);
-    }
-    (builder.build(), files)
+/// Warns of settings that work, but are probably not meant.
+fn warn(model: &Model, problems: &Problems) {
+    let Model { key_managers, templates, apis, directory, files, throttling, .. } = model;
+    organizations::warn_of_shared_keys(templates, key_managers, directory, files, problems);
+    Nouns { key_managers, templates, apis, directory, files }.warn(problems);
+    LimitNouns { throttling, apis, directory, files }.warn(problems);
 }

@@ -53,6 +53,17 @@ impl References {
         !missing.is_empty() && name().is_some_and(|name| missing.contains(&name))
     }
 
+    /// Tells whether every name means the same in both, so that the same text becomes the same
+    /// application. Not so if objects were left out: then a text loses parts.
+    pub(super) fn give_the_same(&self, other: &Self) -> bool {
+        self.left_out.is_empty()
+            && other.left_out.is_empty()
+            && self.key_managers == other.key_managers
+            && self.apis == other.apis
+            && self.policies == other.policies
+            && self.offered == other.offered
+    }
+
     /// Refuses a subscription policy that an API does not offer.
     pub(super) fn offers(
         &self,

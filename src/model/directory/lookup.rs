@@ -140,6 +140,11 @@ impl Directory {
         Ok(next)
     }
 
+    /// Tells whether one of them was made from the other by changes.
+    pub fn shares_base(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.base, &other.base)
+    }
+
     /// Tells whether both are the same directory in memory.
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.base, &other.base) && Arc::ptr_eq(&self.recent, &other.recent)

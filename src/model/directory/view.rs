@@ -121,7 +121,7 @@ impl<'a> ApplicationView<'a> {
         packed.into_iter().flatten().chain(recent)
     }
 
-    pub(super) fn to_application(self) -> Application<'a> {
+    pub fn to_application(self) -> Application<'a> {
         Application {
             name: ApplicationName::known(self.name),
             owner: Owner::known(self.owner),

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use crate::admin::{
     Admin, AdminService, ApiAccess, Catalog, DeclaredObjects, Errands, LiveRequest,
 };
-use crate::config::{ApplicationNames, ConfigFiles, Loaded};
+use crate::config::{ApplicationNames, ConfigFiles, Loaded, ReadApplicationFiles};
 use crate::model::Model;
 use crate::model::gateway::PortalSettings;
 use crate::model::key_manager::Fetch;
@@ -30,6 +30,8 @@ pub(in crate::supervise) struct Provisioning {
     /// The files as they were last read; changes of the store are added to them.
     pub(in crate::supervise) files: Arc<ConfigFiles>,
     pub(in crate::supervise) names: Arc<ApplicationNames>,
+    /// The application files of the last reading, which the next one compares.
+    pub(in crate::supervise) application_files: Option<Arc<ReadApplicationFiles>>,
     /// `None` if there is no store.
     pub(in crate::supervise) follower: Option<StoreFollower>,
     /// The age of the state that was read, which may be a copy.
@@ -46,7 +48,7 @@ impl Provisioning {
         settled: &SettledFiles,
         age: Duration,
     ) -> Self {
-        let Loaded { model, files, names, .. } = &settled.loaded;
+        let Loaded { model, files, names, application_files, .. } = &settled.loaded;
         let declared = with_settings(files, ApiSettings::of(model));
         let follower = store.zip(settled.stored.as_ref()).map(|(reader, state)| {
             let reporting = GatewayState {
@@ -62,6 +64,7 @@ impl Provisioning {
         Self {
             files: Arc::clone(files),
             names: Arc::clone(names),
+            application_files: application_files.clone(),
             follower,
             age,
             declared: Arc::new(ArcSwap::from_pointee(declared)),
