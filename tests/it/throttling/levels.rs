@@ -167,6 +167,18 @@ async fn a_hard_limit_holds_for_everybody_and_is_told_to_nobody() {
 }
 
 #[tokio::test]
+async fn a_client_learns_of_its_own_quota_though_the_backend_has_less_left() {
+    let limited = |api: crate::support::config::Api| {
+        api.production("hard_limit = { requests = 2, per = \"1h\" }")
+    };
+    let wide = two("Wide", "application").replace("requests = 2", "requests = 100");
+    let shop = Shop::open(limited, policy("Wide"), &wide).await;
+    let passed = shop.get(PATH, &shop.token("client")).await;
+    let told = passed.headers().get("ratelimit").map(|value| value.to_str().unwrap());
+    assert!(told.is_some_and(|told| told.starts_with("\"Wide\";r=99;t=")), "{told:?}");
+}
+
+#[tokio::test]
 async fn operations_without_a_token_count_by_address_and_ipv6_by_its_network() {
     let open = |api: crate::support::config::Api| {
         api.operation("method = \"GET\", path = \"/x\", auth = \"none\", policy = \"Two\"")

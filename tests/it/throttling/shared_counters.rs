@@ -71,7 +71,10 @@ impl Counting {
 
 /// The sum of a counter's fields on a server whose names begin so.
 pub(super) fn held(redis: &Redis, limit: &Arc<Limit>, fields: &str) -> u64 {
-    let key = format!("portcullis:count:{:032x}", claim(limit).key.0);
+    held_at(redis, &format!("portcullis:count:{:032x}", claim(limit).key.0), fields)
+}
+
+fn held_at(redis: &Redis, key: &str, fields: &str) -> u64 {
     let redis::Value::Array(words) = redis.call(&format!("HGETALL {key}")).unwrap() else {
         return 0;
     };
@@ -231,6 +234,29 @@ async fn a_server_that_loses_everything_is_told_again() {
             until_passed_is(&other, &gold, 100 - 42).await;
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_decide_get_the_counts_back_though_nothing_is_counted_anew() {
+    let mut redis = Redis::start();
+    let one = Counting::begin(&single(&redis, CounterMode::Exact)).await;
+    one.is_up().await;
+    let (gold, other) = (an_hour("gold", 100), an_hour("other", 4_000_000));
+    for _ in 0..40 {
+        assert!(one.request(std::slice::from_ref(&gold)).await.is_ok());
+    }
+    let key = format!("{{portcullis}}:count:{:032x}", claim(&gold).key.0);
+    redis.kill();
+    one.counts_alone().await;
+    redis.run();
+    comes("the new server has them", || held_at(&redis, &key, "0:") >= 40).await;
+    redis.call("FLUSHALL").unwrap();
+    // while a stream of other requests goes on
+    let asked = async || {
+        let _ = one.request(std::slice::from_ref(&other)).await;
+        held_at(&redis, &key, "0:")
+    };
+    until("the emptied server has them", asked, |held| *held >= 40).await;
 }
 
 /// Requests at another gateway find so much of the quota left, once all counts are back.
