@@ -261,9 +261,12 @@ async fn servers_that_decide_get_the_counts_back_though_nothing_is_counted_anew(
 
 /// Requests at another gateway find so much of the quota left, once all counts are back.
 pub(super) async fn until_passed_is(counting: &Counting, limit: &Arc<Limit>, left: u64) {
+    // those that ask here count too, and must not be taken for the counts that come back
+    let mut own = 0;
     for _ in 0..200 {
         let decision = counting.request(std::slice::from_ref(limit)).await;
-        if decision.is_ok_and(|passed| passed.tightest.is_some_and(|t| t.left < left)) {
+        own += u64::from(decision.is_ok());
+        if decision.is_ok_and(|passed| passed.tightest.is_some_and(|t| t.left + own <= left)) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
