@@ -5,7 +5,7 @@
 mod password;
 #[allow(dead_code, reason = "the integration tests do more with it")]
 #[path = "../it/support/servers/postgres.rs"]
-mod postgres;
+pub(crate) mod postgres;
 
 use std::fs;
 use std::net::TcpListener;
@@ -17,9 +17,10 @@ use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PublicKeyData};
 use serde_json::json;
 
 use self::password::hash;
+use self::postgres::free_port::free_port;
 use self::postgres::{PASSWORD, PostgresProcess};
 use crate::pages::page;
-use crate::runs::{PRELUDE, Ports, answer, free_port, shell, start};
+use crate::runs::{PRELUDE, Ports, answer, shell, start};
 
 /// The page's key manager.
 const ISSUER: &str = "https://sso.bank.example";

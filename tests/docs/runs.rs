@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use portcullis::demo::certificates;
 use portcullis::supervise::clock::SystemClock;
 
+use crate::journeys::postgres::free_port::free_port;
 use crate::pages::{page, pages};
 
 /// Far longer than anything on loopback takes.
@@ -99,10 +100,6 @@ pub(crate) fn start(folder: &Path, variables: &[(&str, &str)]) -> Gateway {
         std::thread::sleep(Duration::from_millis(20));
     }
     gateway
-}
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A backend and an authorization server: answers every request with this key set.

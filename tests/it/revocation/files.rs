@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::revocation::journal::{Program, Stage, revoke, status};
 use crate::support::DEADLINE;
+use crate::support::free_port::free_port;
 use crate::support::program::command;
 
 /// Starts a gateway that does not come up, and says why.
@@ -46,11 +47,10 @@ async fn a_second_gateway_on_one_state_dir_is_refused_and_the_first_goes_on() {
     // on other ports: only the folder is shared
     let second = tempfile::tempdir().unwrap();
     let text = fs::read_to_string(stage.folder.path().join("gateway.toml")).unwrap();
-    let free = || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let state = format!("workers = 1\nstate_dir = {:?}", stage.folder.path().join("state"));
     let text = text
-        .replace(&format!(":{}\"", stage.port), &format!(":{}\"", free()))
-        .replace(&format!(":{}\"", stage.management), &format!(":{}\"", free()))
+        .replace(&format!(":{}\"", stage.port), &format!(":{}\"", free_port()))
+        .replace(&format!(":{}\"", stage.management), &format!(":{}\"", free_port()))
         .replace("workers = 1", &state);
     fs::write(second.path().join("gateway.toml"), text).unwrap();
     fs::copy(stage.folder.path().join("keys.json"), second.path().join("keys.json")).unwrap();

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::DEADLINE;
 use crate::support::bank;
+use crate::support::free_port::free_port;
 use crate::support::origin::Origin;
 use crate::support::signer::{Signer, claims};
 
@@ -99,10 +100,13 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new() -> Stage {
-        let free =
-            || std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let (folder, signer, backend, port, management) =
-            (tempfile::tempdir().unwrap(), Signer::new("key-1"), Origin::start(), free(), free());
+        let (folder, signer, backend, port, management) = (
+            tempfile::tempdir().unwrap(),
+            Signer::new("key-1"),
+            Origin::start(),
+            free_port(),
+            free_port(),
+        );
         bank::config(&backend.url(), &backend.url(), &signer)
             .gateway("workers = 1")
             .listener(&format!("address = \"127.0.0.1:{port}\""))

@@ -33,6 +33,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use clients::{client, credentials, frames, hand, signer};
 pub(crate) use gateway::{bank, config, password, program};
+pub(crate) use servers::postgres::free_port;
 pub(crate) use servers::{
     canaille, collector, http2_origin, idp, origin, peers, postgres, recorded, redis, script,
     silent,

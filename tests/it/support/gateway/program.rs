@@ -1,7 +1,6 @@
 //! [`Program`]: the real binary in a process of its own, on fixed ports, with a file of its own.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use crate::support::DEADLINE;
 use crate::support::bank;
 use crate::support::client::{Client, Protocol};
 use crate::support::config::Config;
+use crate::support::free_port::free_port;
 use crate::support::signer::{Signer, claims};
 
 /// A command of the binary in this folder, without what the environment of the tests may say.
@@ -176,10 +176,6 @@ impl Drop for Program {
             let _ = child.wait();
         }
     }
-}
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Waits until something is so, at most [`DEADLINE`].

@@ -22,7 +22,7 @@ pub(crate) struct Collector {
 impl Collector {
     /// Starts one on a free port, and waits until it listens.
     pub(crate) async fn start() -> Collector {
-        let port = crate::support::program::free_port();
+        let port = crate::support::free_port::free_port();
         let collector = Collector::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         collector.wait_until_ready().await;
         collector

@@ -12,6 +12,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::peer::{Next, Peer};
+use crate::support::free_port::free_port;
 use crate::support::script::{RequestBody, Script};
 use crate::support::within;
 
@@ -144,9 +145,7 @@ impl Origin {
 
     /// An address where nobody listens yet: a server may start there, and so may anybody else.
     pub(crate) fn free_address() -> SocketAddr {
-        StdTcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|listener| listener.local_addr())
-            .expect("a free port")
+        (Ipv4Addr::LOCALHOST, free_port()).into()
     }
 
     /// An address that refuses connections, for as long as the tests run: nobody else gets a port that is bound, and

@@ -1,10 +1,14 @@
 //! [`PostgresProcess`]: a real server on a free port, which can be killed and started again.
 
-use std::net::{Ipv4Addr, TcpListener};
+#[path = "free_port.rs"]
+pub(crate) mod free_port;
+
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use self::free_port::free_port;
 
 /// The user and the password of the server.
 pub(crate) const USER: &str = "portcullis";
@@ -37,8 +41,7 @@ impl PostgresProcess {
     /// Makes the database files; nothing runs yet.
     pub(crate) fn prepared(options: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let port = port.local_addr().expect("an address").port();
+        let port = free_port();
         let options = options.iter().map(ToString::to_string).collect();
         let server = Self { child: None, port, folder, options };
         std::fs::write(server.folder.path().join("password"), PASSWORD).expect("written");

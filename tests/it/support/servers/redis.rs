@@ -1,6 +1,6 @@
 //! [`Redis`]: a real server on a free port, which can be killed, started again and paused.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -8,6 +8,7 @@ use std::time::Instant;
 use redis::{Client, Connection, RedisResult, cmd};
 
 use crate::support::DEADLINE;
+use crate::support::free_port::free_port;
 
 /// Ends with its owner, by its process id.
 pub(crate) struct Redis {
@@ -138,11 +139,6 @@ impl Redis {
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-    listener.local_addr().expect("an address").port()
 }
 
 impl Drop for Redis {
