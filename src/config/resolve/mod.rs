@@ -125,11 +125,8 @@ pub(super) fn model(
 ) -> ResolvedModel {
     let roots = checked(sources, problems);
     let networks = management::foreign_networks(&roots);
-    let mut references = References {
-        left_out: left_out.clone(),
-        foreign: networks.clone(),
-        ..References::new(identities, throttling::policies(&roots, sources, identities))
-    };
+    let policies = throttling::policies(&roots, sources, identities);
+    let mut references = References::new(identities, policies, left_out, &networks);
     let DeclaredKeyManagers { key_managers, templates, fetch } =
         key_manager::key_managers(&roots, sources, &mut references, &networks);
     let calls = Arc::new(Fetch { networks: Some(networks), ..fetch });
@@ -137,11 +134,22 @@ pub(super) fn model(
     let references = Arc::new(references);
     let CollectedApplications { directory, files, read } =
         directory::collect(&roots, sources, &references, applications);
+    organizations::warn_of_shared_keys(&templates, &key_managers, &directory, &files, problems);
+    Nouns {
+        key_managers: &key_managers,
+        templates: &templates,
+        apis: &apis,
+        directory: &directory,
+        files: &files,
+    }
+    .warn(problems);
     let throttling = Throttling {
         deny: deny::deny_conditions(&roots, sources),
         ..throttling::throttling(&roots, &references, sources)
     };
     let throttling = Throttling { policies: references.policies.clone(), ..throttling };
+    LimitNouns { throttling: &throttling, apis: &apis, directory: &directory, files: &files }
+        .warn(problems);
     let listeners = listeners::listeners(&roots, sources);
     management::check_token_key_manager(&roots, &key_managers);
     let gateway = gateway::gateway(&roots, sources);
@@ -165,14 +173,5 @@ pub(super) fn model(
         errors: telemetry::errors(&roots),
         telemetry: telemetry::telemetry(&roots, sources),
     };
-    warn(&model, problems);
     ResolvedModel { model, names: ApplicationNames(references), application_files: read }
-}
-
-/// Warns of settings that work, but are probably not meant.
-fn warn(model: &Model, problems: &Problems) {
-    let Model { key_managers, templates, apis, directory, files, throttling, .. } = model;
-    organizations::warn_of_shared_keys(templates, key_managers, directory, files, problems);
-    Nouns { key_managers, templates, apis, directory, files }.warn(problems);
-    LimitNouns { throttling, apis, directory, files }.warn(problems);
 }

@@ -28,14 +28,19 @@ pub(super) struct References {
 
 impl References {
     /// Makes references to which only policies are known yet.
-    pub(super) fn new(identities: &Identities, policies: Policies) -> Self {
+    pub(super) fn new(
+        identities: &Identities,
+        policies: Policies,
+        left_out: &LeftOut,
+        foreign: &NetworkRule,
+    ) -> Self {
         Self {
             identities: identities.clone(),
-            left_out: LeftOut::default(),
+            left_out: left_out.clone(),
             key_managers: HashMap::new(),
             apis: HashMap::new(),
             policies,
-            foreign: NetworkRule::default(),
+            foreign: foreign.clone(),
             offered: HashMap::new(),
         }
     }
