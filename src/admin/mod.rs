@@ -11,9 +11,9 @@
 //! [`live`] (the objects of files and store), [`dry_run`] (the answer of a preview), [`refused`]
 //! (WSO2's error body), [`paging`], [`query`], [`body`](mod@body) with [`json_text`],
 //! [`plain_object`] and [`yaml_text`], [`nulls`], [`acceptable`], [`addresses`], [`entity_tag`],
-//! [`object_id`], [`texts`] (rules for names), [`timestamp`], [`errands`] (calls to authorization
-//! servers). Then one folder for each of WSO2's APIs: [`administration`], [`devportal`],
-//! [`publisher`]; [`portcullis`] has the operations without a path in WSO2.
+//! [`object_id`], [`texts`] (rules for names), [`timestamp`], [`outliving_calls`] (calls to
+//! authorization servers). Then one folder for each of WSO2's APIs: [`administration`],
+//! [`devportal`], [`publisher`]; [`portcullis`] has the operations without a path in WSO2.
 
 #![allow(dead_code, reason = "the publisher's API is still growing")]
 

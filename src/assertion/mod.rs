@@ -1,6 +1,6 @@
 //! Signs statements of the gateway about itself and about its callers.
 //!
-//! [`signer`] writes the backend JWT about a [`caller`], [`cache`] remembers signed ones, and
+//! [`backend_jwt`] writes the backend JWT about a [`caller`], [`cache`] remembers signed ones, and
 //! [`signing_key`] reads a private key. Never reads a request: the walk hands in the results of the
 //! decision.
 

@@ -6,7 +6,7 @@
 //! sends.
 //!
 //! [`get`], [`get_text`], [`post`], [`deliver`] and [`ask`](mod@ask) do a whole exchange by the
-//! rules of a key manager: [`address`] has the permitted addresses, [`reach`] the permitted
+//! rules of a key manager: [`address`] has the permitted addresses, [`foreign_reach`] the permitted
 //! networks, [`proxy`] the way, [`connector`] opens the connection with the trust of [`trust`], and
 //! [`document`] judges the response. [`send`] is the part below: one request over an open stream.
 

@@ -12,9 +12,9 @@
 //! subscriptions), [`directory`] (a million of them, packed), [`gateway`] (listeners, limits,
 //! management, telemetry), [`proxies`] (who is believed about clients), [`policy`] (throttling),
 //! [`quota_resets`] (counts that began anew), [`removed_headers`] (what ends at the gateway),
-//! [`redis`], [`secret`], [`basic`] (credentials), [`rate`] (so many in a time), [`reason`] (how
-//! exchanges end), [`store`], [`certificates`] (files whose certificates end), [`clock`],
-//! [`access`] (who gains or loses what).
+//! [`redis`], [`secret`], [`basic_credentials`] (credentials), [`rate`] (so many in a time),
+//! [`reason`] (how exchanges end), [`store`], [`certificates`] (files whose certificates end),
+//! [`clock`], [`access`] (who gains or loses what).
 
 mod access;
 pub mod api;
