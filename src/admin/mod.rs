@@ -15,8 +15,6 @@
 //! authorization servers). Then one folder for each of WSO2's APIs: [`administration`],
 //! [`devportal`], [`publisher`]; [`portcullis`] has the operations without a path in WSO2.
 
-#![allow(dead_code, reason = "the publisher's API is still growing")]
-
 mod acceptable;
 mod access;
 mod addresses;
