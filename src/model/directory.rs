@@ -27,6 +27,7 @@ mod tests;
 
 pub use builder::DirectoryBuilder;
 pub use conflict::Conflict;
+pub use difference::MOST_OVERLAID;
 pub use lookup::{ApplicationChange, Directory};
 pub use order::DeclaredOrder;
 pub use owner::KeyOwner;

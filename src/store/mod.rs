@@ -34,6 +34,8 @@ mod sqlite;
 mod storage;
 #[cfg(test)]
 mod suite;
+#[cfg(test)]
+pub(crate) use suite::write_of;
 mod write;
 
 pub use audit::{AuditEntry, AuditQuery, FieldChange};

@@ -29,7 +29,7 @@ async fn note(store: &dyn Store, metrics: &Metrics) -> Result<(), StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Author, Change, Record, SqliteStore, Write};
+    use crate::store::{Change, Record, SqliteStore, write_of};
     use crate::supervise::clock::SystemClock;
 
     #[tokio::test]
@@ -42,14 +42,7 @@ mod tests {
         note(&store, &metrics).await.unwrap();
         assert!(metrics.render().contains("portcullis_store_objects{kind=\"ended_token\"} 0"));
         let ended = Record::new(Kind::EndedToken, uuid::Uuid::new_v4(), "one");
-        let write = Write {
-            author: Author { name: "ann".to_owned(), address: None },
-            action: "end-token",
-            changes: vec![Change::Create(ended)],
-            conditions: Vec::new(),
-            notes: Vec::new(),
-        };
-        store.write(write).await.unwrap();
+        store.write(write_of(vec![Change::Create(ended)])).await.unwrap();
         note(&store, &metrics).await.unwrap();
         assert!(metrics.render().contains("portcullis_store_objects{kind=\"ended_token\"} 1"));
     }

@@ -20,7 +20,7 @@ use crate::limiter::counters::Counters;
 use crate::limiter::shared::SharedLimiter;
 use crate::model::api::Api;
 use crate::model::clock::Clock;
-use crate::model::directory::{Conflict, Directory};
+use crate::model::directory::{Conflict, Directory, MOST_OVERLAID};
 use crate::model::identity::Identities;
 use crate::model::key_manager::KeyManager;
 use crate::model::{KeyManagerTemplate, Model};
@@ -34,10 +34,6 @@ use crate::supervise::error::SuperviseError;
 use crate::supervise::provisioning::StoreReader;
 use crate::supervise::settled_files::{self, ReadBeside, SettledFiles, StoredState};
 use crate::telemetry::Metrics;
-
-/// If more applications changed than this, an overlay does not pay: the read configuration becomes
-/// the new base.
-const MOST_CHANGES: usize = 10_000;
 
 /// An overlay of more applications than this is compacted. A copy of it takes less than a tenth of
 /// a millisecond, and each change makes one.
@@ -208,7 +204,7 @@ impl Publisher {
 
     fn begin_compacting(&mut self, directory: &Directory) {
         let beyond =
-            (directory.application_count() / COMPACT_SHARE).clamp(COMPACT_BEYOND, MOST_CHANGES);
+            (directory.application_count() / COMPACT_SHARE).clamp(COMPACT_BEYOND, MOST_OVERLAID);
         if self.compacting.is_some() || directory.recent_count() <= beyond {
             return;
         }
@@ -265,7 +261,7 @@ fn following(current: &Snapshot, model: &Model) -> Option<Directory> {
     if current.settings.files != model.files {
         return None;
     }
-    let changes = current.directory.difference(&model.directory, MOST_CHANGES)?;
+    let changes = current.directory.difference(&model.directory, MOST_OVERLAID)?;
     current.directory.with(&changes).ok()
 }
 

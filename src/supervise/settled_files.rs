@@ -198,27 +198,10 @@ mod tests {
         let file = fs::File::options().append(true).open(&path).unwrap();
         let hour_ago = file.metadata().unwrap().modified().unwrap() - Duration::from_hours(1);
         file.set_modified(hour_ago).unwrap();
-        assert!(
-            read(
-                &path,
-                &[],
-                &Identities::default(),
-                &ReadBeside::default(),
-                BrokenObjects::LeftOut
-            )
-            .rest
-        );
+        let (identities, beside) = (Identities::default(), ReadBeside::default());
+        let rest = || read(&path, &[], &identities, &beside, BrokenObjects::LeftOut).rest;
+        assert!(rest());
         file.set_modified(hour_ago + Duration::from_hours(2)).unwrap();
-        assert!(
-            read(
-                &path,
-                &[],
-                &Identities::default(),
-                &ReadBeside::default(),
-                BrokenObjects::LeftOut
-            )
-            .rest,
-            "a time in the future says nothing"
-        );
+        assert!(rest(), "a time in the future says nothing");
     }
 }

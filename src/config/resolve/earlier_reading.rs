@@ -7,11 +7,8 @@ use std::sync::Arc;
 
 use crate::config::content_stamp::ContentStamp;
 use crate::config::resolve::references::References;
-use crate::model::directory::{ApplicationChange, Directory};
+use crate::model::directory::{ApplicationChange, Directory, MOST_OVERLAID};
 use crate::model::provenance::SourceFiles;
-
-/// The most changed applications of tables that are applied to the directory in force.
-const MOST_CHANGES: usize = 10_000;
 
 /// The application files of a reading, and the parts of it by which the next one is compared.
 #[derive(Debug)]
@@ -61,7 +58,7 @@ impl EarlierReading {
         if !same {
             return None;
         }
-        let changes = before.tables.difference(tables, MOST_CHANGES)?;
+        let changes = before.tables.difference(tables, MOST_OVERLAID)?;
         let takes_a_name = changes.iter().any(|change| match change {
             ApplicationChange::Put(application) => {
                 let name = application.name.as_str();

@@ -3,6 +3,10 @@
 use crate::model::directory::lookup::{ApplicationChange, Directory};
 use crate::model::directory::view::ApplicationView;
 
+/// If more applications changed than this, an overlay does not pay: the new applications become the
+/// base.
+pub const MOST_OVERLAID: usize = 10_000;
+
 impl Directory {
     /// Returns the changes that make this directory into `next`, or `None` if there are more than
     /// `most`.

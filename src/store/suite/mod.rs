@@ -115,7 +115,7 @@ pub(in crate::store) fn subscription(application: &Record, api: &str) -> Record 
     record
 }
 
-pub(in crate::store) fn write_of(changes: Vec<Change>) -> Write {
+pub(crate) fn write_of(changes: Vec<Change>) -> Write {
     let author = Author { name: "anna".to_owned(), address: Some([192, 0, 2, 7].into()) };
     Write { author, action: "test", changes, conditions: Vec::new(), notes: Vec::new() }
 }

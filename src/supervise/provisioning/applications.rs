@@ -122,7 +122,7 @@ pub(super) fn after(current: Option<Gathering>, id: Uuid, changes: &[Change]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::{Author, SqliteStore, Write};
+    use crate::store::{SqliteStore, write_of};
     use crate::supervise::clock::SystemClock;
 
     #[tokio::test]
@@ -132,14 +132,7 @@ mod tests {
         let store: Arc<dyn Store> = Arc::new(store);
         let shop = Record::new(Kind::Application, Uuid::new_v4(), "shop");
         let ids = [shop.id];
-        let write = Write {
-            author: Author { name: "ann".to_owned(), address: None },
-            action: "create",
-            changes: vec![Change::Create(shop)],
-            conditions: Vec::new(),
-            notes: Vec::new(),
-        };
-        store.write(write).await.unwrap();
+        store.write(write_of(vec![Change::Create(shop)])).await.unwrap();
         let head = store.head().await.unwrap();
         assert_eq!(read(&store, &ids, head).await.unwrap().len(), 1);
         let later = StoreHead { revision: head.revision + 1, ..head };

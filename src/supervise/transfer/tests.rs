@@ -11,8 +11,8 @@ use crate::config::ConfigFiles;
 use crate::model::secret::{Secret, SecretKey};
 use crate::model::store::{PostgresServer, PostgresTls, StoreLocation, StoreSettings};
 use crate::store::{
-    Author, Change, Kind, Record, SecretPlace, SqliteStore, Store, StoreKeys, Write, WriteProgress,
-    open_beside, server,
+    Change, Kind, Record, SecretPlace, SqliteStore, Store, StoreKeys, WriteProgress, open_beside,
+    server, write_of,
 };
 use crate::supervise::clock::SystemClock;
 
@@ -57,12 +57,8 @@ fn record(kind: Kind, name: &str, declared: Value) -> Record {
 }
 
 async fn write(store: &dyn Store, records: Vec<Record>) {
-    let author = Author { name: "anna".to_owned(), address: None };
     let changes = records.into_iter().map(Change::Create).collect();
-    store
-        .write(Write { author, action: "test", changes, conditions: vec![], notes: vec![] })
-        .await
-        .unwrap();
+    store.write(write_of(changes)).await.unwrap();
 }
 
 /// A store with an object of each kind, and strings that TOML must escape.
