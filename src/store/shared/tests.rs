@@ -48,6 +48,11 @@ async fn copied(store: &SharedStore, revision: u64) {
         assert!(began.elapsed() < PATIENCE, "the copy never has {revision}: {head:?}");
         sleep(Duration::from_millis(20)).await;
     }
+    // reads while the server is down need that the copy was noted as current once
+    while store.both.replica.was_current().await.unwrap().is_none() {
+        assert!(began.elapsed() < PATIENCE, "the copy is never current");
+        sleep(Duration::from_millis(20)).await;
+    }
     let own = store.both.replica.recount().await.unwrap();
     assert_eq!(own, store.both.server.checksum().await.unwrap());
 }
