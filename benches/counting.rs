@@ -20,7 +20,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
-use portcullis::limiter::counters::{Claim, Counters, LockOrder, PlaceHint, PlacedClaim};
+use portcullis::limiter::counters::{CounterClaim, Counters, LockOrder, PlaceHint, PlacedClaim};
 use portcullis::limiter::key::KeySpace;
 use portcullis::limiter::limit::Limit;
 use portcullis::limiter::time::{CountingTime, TimeScale};
@@ -81,7 +81,7 @@ fn memory(callers: u32) {
     let limit = limit("application");
     for caller in 0..callers {
         let key = limit.base().of(keys().fingerprint([caller.to_le_bytes().as_slice()]));
-        table.admit(&[Claim { limit: &limit, key }], at(0)).expect("room");
+        table.admit(&[CounterClaim { limit: &limit, key }], at(0)).expect("room");
     }
     let mib = (resident() - before) as f64 / (1024.0 * 1024.0);
     println!("{} counters: {mib:.0} MiB resident", table.live());
@@ -157,10 +157,13 @@ fn limit(name: &str) -> Arc<Limit> {
 
 /// The claims of a subscribed application: its counters lie in one part of the table, those of the API and of the custom
 /// policy in others.
-fn claims(limits: &[Arc<Limit>], caller: u32) -> Vec<Claim<'_>> {
+fn claims(limits: &[Arc<Limit>], caller: u32) -> Vec<CounterClaim<'_>> {
     let part = |kind: &str| keys().fingerprint([kind.as_bytes(), caller.to_le_bytes().as_slice()]);
     let homes = ["api", "application", "application", "user"];
     let all = limits.iter().zip(homes);
-    all.map(|(limit, home)| Claim { limit, key: limit.base().of(part(home)).beside(part(home)) })
-        .collect()
+    all.map(|(limit, home)| CounterClaim {
+        limit,
+        key: limit.base().of(part(home)).beside(part(home)),
+    })
+    .collect()
 }

@@ -13,6 +13,7 @@ pub mod http2_frames;
 pub mod http_server;
 pub mod inspected_stream;
 pub mod jwt;
+pub mod niceness;
 pub mod route;
 
 pub mod fetch;

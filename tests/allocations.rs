@@ -33,7 +33,7 @@ mod counting {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use portcullis::limiter::counters::{Claim, Counters};
+    use portcullis::limiter::counters::{CounterClaim, Counters};
     use portcullis::limiter::key::KeySpace;
     use portcullis::limiter::limit::Limit;
     use portcullis::limiter::time::{CountingTime, TimeScale};
@@ -54,9 +54,9 @@ mod counting {
         Limit::new(KeySpace::from_bytes([7; 32]), &[name], [quota], burst, ExcessRule::Refuse)
     }
 
-    pub fn claim<'l>(limit: &'l Arc<Limit>, caller: &[u8]) -> Claim<'l> {
+    pub fn claim<'l>(limit: &'l Arc<Limit>, caller: &[u8]) -> CounterClaim<'l> {
         let key = KeySpace::from_bytes([7; 32]).fingerprint([caller]);
-        Claim { limit, key: limit.base().of(key) }
+        CounterClaim { limit, key: limit.base().of(key) }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::limiter::lock_order::PlaceHint;
 
 /// A counter that a request wants to be counted in.
 #[derive(Debug, Clone, Copy)]
-pub struct Claim<'l> {
+pub struct CounterClaim<'l> {
     pub limit: &'l Arc<Limit>,
     pub key: CounterKey,
 }
@@ -16,7 +16,7 @@ pub struct Claim<'l> {
 /// A claim, and the place where its counter was found the last time.
 #[derive(Debug, Clone, Copy)]
 pub struct PlacedClaim<'l> {
-    pub claim: Claim<'l>,
+    pub claim: CounterClaim<'l>,
     pub hint: &'l PlaceHint,
 }
 

@@ -11,7 +11,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use smallvec::SmallVec;
 
 use crate::limiter::counter::{Counted, Counter, QuotaLeft, Usage};
-pub use crate::limiter::counter_claim::{Claim, Exceeded, Noted, Passed, PlacedClaim, Tightest};
+pub use crate::limiter::counter_claim::{
+    CounterClaim, Exceeded, Noted, Passed, PlacedClaim, Tightest,
+};
 use crate::limiter::key::{CounterKey, KeySpace};
 use crate::limiter::limit::Follower;
 use crate::limiter::lock_order::{INLINE, Place, SHARDS, shard_of};
@@ -90,7 +92,11 @@ impl Counters {
     }
 
     /// Counts a request in all of its counters, or in none.
-    pub fn admit(&self, claims: &[Claim<'_>], now: CountingTime) -> Result<Passed, Exceeded> {
+    pub fn admit(
+        &self,
+        claims: &[CounterClaim<'_>],
+        now: CountingTime,
+    ) -> Result<Passed, Exceeded> {
         if let [claim] = claims {
             return self.admit_one(PlacedClaim { claim: *claim, hint: &PlaceHint::default() }, now);
         }
@@ -126,7 +132,8 @@ impl Counters {
         if exist && have_room {
             return Ok(locked.count(places, None, now));
         }
-        let claims: SmallVec<[Claim<'_>; INLINE]> = claims.map(|placed| placed.claim).collect();
+        let claims: SmallVec<[CounterClaim<'_>; INLINE]> =
+            claims.map(|placed| placed.claim).collect();
         if exist {
             return locked.judge(&claims, &mut places.collect::<Places>(), now);
         }
@@ -147,7 +154,11 @@ impl Counters {
     /// As [`Self::admit`], if a counter is missing. A new counter begins with the count of its
     /// policy's shared one, because its caller may be among those who were counted there.
     #[cold]
-    fn admit_new(&self, claims: &[Claim<'_>], now: CountingTime) -> Result<Passed, Exceeded> {
+    fn admit_new(
+        &self,
+        claims: &[CounterClaim<'_>],
+        now: CountingTime,
+    ) -> Result<Passed, Exceeded> {
         let order = LockOrder::of(claims.iter().flat_map(with_overflow));
         let mut locked = self.lock(&order);
         let mut places: Places = claims.iter().map(|claim| locked.find(claim.key)).collect();
@@ -166,7 +177,7 @@ impl Counters {
     }
 
     /// Tells whether a request would be admitted now, and counts nothing.
-    pub fn check(&self, claims: &[Claim<'_>], now: CountingTime) -> Result<(), Exceeded> {
+    pub fn check(&self, claims: &[CounterClaim<'_>], now: CountingTime) -> Result<(), Exceeded> {
         let order = LockOrder::of(claims.iter().map(|claim| claim.key));
         let mut locked = self.lock(&order);
         let mut places: Places = claims.iter().map(|claim| locked.find(claim.key)).collect();
@@ -174,7 +185,7 @@ impl Counters {
     }
 
     /// Adds the usage of a request, when it is known. It refuses nothing.
-    pub fn charge(&self, claim: Claim<'_>, usage: Usage, now: CountingTime) {
+    pub fn charge(&self, claim: CounterClaim<'_>, usage: Usage, now: CountingTime) {
         let order = LockOrder::of(with_overflow(&claim).into_iter());
         let mut locked = self.lock(&order);
         let place = self.find_or_make(&mut locked, &claim, now);
@@ -185,7 +196,11 @@ impl Counters {
     }
 
     /// The state of a claim's quotas, and of its burst, without counting.
-    pub fn look(&self, claim: Claim<'_>, now: CountingTime) -> (Vec<QuotaLeft>, Option<u64>) {
+    pub fn look(
+        &self,
+        claim: CounterClaim<'_>,
+        now: CountingTime,
+    ) -> (Vec<QuotaLeft>, Option<u64>) {
         let order = LockOrder::of(with_overflow(&claim).into_iter());
         let mut locked = self.lock(&order);
         let found = locked.find(claim.key).or_else(|| locked.find(claim.limit.overflow()));
@@ -199,7 +214,7 @@ impl Counters {
 
     /// Adds counts of another gateway, or of a file. They lie in the past: the caller corrects
     /// other clocks.
-    pub fn absorb(&self, claim: Claim<'_>, counted: &[Counted], now: CountingTime) {
+    pub fn absorb(&self, claim: CounterClaim<'_>, counted: &[Counted], now: CountingTime) {
         let order = LockOrder::of(with_overflow(&claim).into_iter());
         let mut locked = self.lock(&order);
         let place = self.find_or_make(&mut locked, &claim, now);
@@ -212,7 +227,7 @@ impl Counters {
     }
 
     /// Counts a request that others have admitted.
-    pub fn record(&self, claims: &[Claim<'_>], now: CountingTime) {
+    pub fn record(&self, claims: &[CounterClaim<'_>], now: CountingTime) {
         let order = LockOrder::of(claims.iter().flat_map(with_overflow));
         let mut locked = self.lock(&order);
         for claim in claims {
@@ -226,7 +241,7 @@ impl Counters {
 
     /// Takes over the level that a burst has over all gateways, as of the time when `spent`
     /// requests had gone into it here.
-    pub fn absorb_burst(&self, claim: Claim<'_>, level: u64, spent: u32, now: CountingTime) {
+    pub fn absorb_burst(&self, claim: CounterClaim<'_>, level: u64, spent: u32, now: CountingTime) {
         let Some(mut shard) = self.shard(shard_of(claim.key)) else { return };
         if let Some(counter) = shard.find(claim.key).and_then(|slot| shard.counter(slot)) {
             counter.advance(claim.limit, now);
@@ -269,12 +284,17 @@ impl Counters {
         Locked::new(order, |number| self.shard(number))
     }
 
-    fn find_or_make(&self, locked: &mut Locked<'_>, claim: &Claim<'_>, now: CountingTime) -> Place {
+    fn find_or_make(
+        &self,
+        locked: &mut Locked<'_>,
+        claim: &CounterClaim<'_>,
+        now: CountingTime,
+    ) -> Place {
         locked.find(claim.key).unwrap_or_else(|| self.make(locked, claim, now))
     }
 
     /// Makes the counter of a claim, or finds the shared one of its policy when the table is full.
-    fn make(&self, locked: &mut Locked<'_>, claim: &Claim<'_>, now: CountingTime) -> Place {
+    fn make(&self, locked: &mut Locked<'_>, claim: &CounterClaim<'_>, now: CountingTime) -> Place {
         let overflow = claim.limit.overflow();
         let shared = locked.find(overflow);
         if !self.reserve() {
@@ -300,7 +320,7 @@ impl Counters {
 }
 
 /// The counters of a claim: its own, and the shared one of its policy.
-fn with_overflow(claim: &Claim<'_>) -> [CounterKey; 2] {
+fn with_overflow(claim: &CounterClaim<'_>) -> [CounterKey; 2] {
     [claim.key, claim.limit.overflow()]
 }
 

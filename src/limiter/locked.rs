@@ -6,7 +6,7 @@ use std::sync::MutexGuard;
 use smallvec::SmallVec;
 
 use crate::limiter::counter::{Counter, Excess};
-use crate::limiter::counter_claim::{Claim, Exceeded, Noted, Passed};
+use crate::limiter::counter_claim::{CounterClaim, Exceeded, Noted, Passed};
 use crate::limiter::key::CounterKey;
 use crate::limiter::limit::ExcessRule;
 use crate::limiter::lock_order::{INLINE, LockOrder, Place, PlaceHint};
@@ -79,7 +79,7 @@ impl<'t> Locked<'t> {
     /// Checks all claims, then counts all of them.
     pub(super) fn judge(
         &mut self,
-        claims: &[Claim<'_>],
+        claims: &[CounterClaim<'_>],
         places: &mut [Option<Place>],
         now: CountingTime,
     ) -> Result<Passed, Exceeded> {
@@ -111,7 +111,7 @@ impl<'t> Locked<'t> {
     /// not exist has room.
     pub(super) fn weigh(
         &mut self,
-        claims: &[Claim<'_>],
+        claims: &[CounterClaim<'_>],
         places: &mut [Option<Place>],
         now: CountingTime,
     ) -> Result<Option<Noted>, Exceeded> {
@@ -143,7 +143,7 @@ impl<'t> Locked<'t> {
 pub(super) fn judge_one(
     shard: &mut Shard,
     slot: u32,
-    claim: &Claim<'_>,
+    claim: &CounterClaim<'_>,
     now: CountingTime,
 ) -> Result<Passed, Exceeded> {
     let Some(counter) = shard.counter(slot) else { return Ok(Passed::default()) };

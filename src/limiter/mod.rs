@@ -4,8 +4,8 @@
 //! # The counting interface
 //!
 //! [`counters::Counters`] is the table of one gateway, shared by all workers. A caller prepares one
-//! [`counters::Claim`] for each level that a request counts on: the policy's [`limit::Limit`], and
-//! a [`key::CounterKey`] that identifies the caller. Then
+//! [`counters::CounterClaim`] for each level that a request counts on: the policy's
+//! [`limit::Limit`], and a [`key::CounterKey`] that identifies the caller. Then
 //!
 //! - [`counters::Counters::admit`] counts the request in all of its counters, or in none of them
 //!   ([`counters::Counters::admit_placed`] finds them where they were the last time);

@@ -34,13 +34,9 @@ pub(super) struct Replica {
 }
 
 impl Replica {
-    /// `nice` is the niceness of its writes.
-    pub(super) fn open(
-        state_dir: &Path,
-        clock: Arc<dyn Clock>,
-        nice: i32,
-    ) -> Result<Self, StoreError> {
-        Ok(Self { store: SqliteStore::open_nice(&state_dir.join(FILE), clock, nice)? })
+    /// Its writes give way to the workers.
+    pub(super) fn open(state_dir: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        Ok(Self { store: SqliteStore::open_giving_way(&state_dir.join(FILE), clock)? })
     }
 
     /// Returns the copy for reading; an error if it was never complete.

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rustix::process::setpriority_process;
 use tokio::runtime::Builder;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
@@ -17,6 +16,7 @@ use uuid::Uuid;
 
 use crate::model::clock::Clock;
 use crate::model::store::PostgresServer;
+use crate::niceness;
 use crate::store::audit::{AuditEntry, AuditQuery};
 use crate::store::changes::{StoreChanges, StoreHead};
 use crate::store::error::StoreError;
@@ -43,10 +43,6 @@ const TOGETHER_FOR: Duration = Duration::from_millis(250);
 
 /// The copy is compared with the server after each reconnection, and this often besides.
 const COMPARE: Duration = Duration::from_mins(10);
-
-/// The niceness of all work on the copy: about a tenth of a worker's share of a core that both
-/// want.
-const NICE: i32 = 10;
 
 /// The copy notes this often that it is the same as the server, for a start while that is down.
 const NOTE: Duration = Duration::from_secs(30);
@@ -86,7 +82,7 @@ impl SharedStore {
     ) -> Result<Self, StoreError> {
         let both = Arc::new(Both {
             server: PostgresStore::new(server, None)?,
-            replica: Replica::open(state_dir, clock, NICE)?,
+            replica: Replica::open(state_dir, clock)?,
             down: AtomicBool::new(false),
             failure: Mutex::default(),
         });
@@ -102,8 +98,7 @@ impl FollowerThread {
         let stop = Arc::new(Notify::new());
         let stopped = Arc::clone(&stop);
         let follower = move || {
-            // no more than a slower answer of others if it fails
-            let _ = setpriority_process(None, NICE);
+            niceness::give_way();
             runtime.block_on(async {
                 tokio::select! {
                     () = follow(both, poll_interval) => {}

@@ -1,15 +1,11 @@
 //! Work that can wait: reading a million keys again, and freeing the former ones, takes seconds of
 //! a core, and the workers need all cores.
 //!
-//! Decides nothing. Each piece of work has a thread of its own, because a thread can lower its
-//! priority but not raise it again.
+//! Decides nothing. Each piece of work has a thread of its own.
 
-use rustix::process::setpriority_process;
 use tokio::sync::oneshot;
 
-/// The niceness of the work: about a tenth of a worker's share of a core that both want, and the
-/// whole core if no worker wants it.
-const NICE: i32 = 10;
+use crate::niceness;
 
 /// Does the work at a lower priority than the workers and waits for it. Returns `None` if it
 /// panicked, which its thread has reported, or if the system has no more threads.
@@ -26,8 +22,7 @@ pub(super) fn begin<T: Send + 'static>(
 ) -> Option<oneshot::Receiver<T>> {
     let (done, result) = oneshot::channel();
     let thread = std::thread::Builder::new().name("background".to_owned()).spawn(move || {
-        // no more than a slower answer of others if it fails
-        let _ = setpriority_process(None, NICE);
+        niceness::give_way();
         let _ = done.send(work());
     });
     thread.ok().map(|_| result)
@@ -43,7 +38,7 @@ mod tests {
     async fn the_work_is_nice_and_its_owner_is_not() {
         let before = getpriority_process(None).unwrap();
         let nice = done(|| getpriority_process(None).unwrap()).await;
-        assert_eq!(nice, Some(before.max(NICE)));
+        assert_eq!(nice, Some(before.max(niceness::NICE)));
         assert_eq!(getpriority_process(None).unwrap(), before);
     }
 

@@ -11,7 +11,9 @@ use smallvec::SmallVec;
 
 use crate::authorize::Grant;
 use crate::limiter::counter::{QuotaLeft, Usage};
-use crate::limiter::counters::{Claim, Counters, Exceeded, Noted, Passed, PlacedClaim, Tightest};
+use crate::limiter::counters::{
+    CounterClaim, Counters, Exceeded, Noted, Passed, PlacedClaim, Tightest,
+};
 use crate::limiter::key::CounterKey;
 use crate::limiter::shared::SharedLimiter;
 use crate::limiter::time::CountingTime;
@@ -137,7 +139,7 @@ impl Levels {
         now: CountingTime,
     ) -> Option<Result<(), LimitExceeded>> {
         let throttling = Rc::clone(self.throttling.as_ref()?);
-        let claims: SmallVec<[Claim<'_>; INLINE]> = self.claims(&throttling).collect();
+        let claims: SmallVec<[CounterClaim<'_>; INLINE]> = self.claims(&throttling).collect();
         let decided = limiter.decide(&claims).await?;
         drop(claims);
         Some(self.judged(&throttling, decided, now))
@@ -191,7 +193,7 @@ impl Levels {
     /// Tells whether the request would pass now, and counts nothing at all.
     pub fn foresee(&self, now: CountingTime) -> Result<(), LimitExceeded> {
         let Some(throttling) = &self.throttling else { return Ok(()) };
-        let claims: SmallVec<[Claim<'_>; INLINE]> = self.claims(throttling).collect();
+        let claims: SmallVec<[CounterClaim<'_>; INLINE]> = self.claims(throttling).collect();
         match throttling.counters.check(&claims, now) {
             Ok(()) => Ok(()),
             Err(exceeded) => self.of_excess(throttling, exceeded, now).map_or(Ok(()), Err),
@@ -269,7 +271,10 @@ impl Levels {
         .collect()
     }
 
-    fn claims<'l>(&'l self, throttling: &'l CompiledThrottling) -> impl Iterator<Item = Claim<'l>> {
+    fn claims<'l>(
+        &'l self,
+        throttling: &'l CompiledThrottling,
+    ) -> impl Iterator<Item = CounterClaim<'l>> {
         self.limited(throttling).map(|(_, claim)| claim)
     }
 
@@ -277,10 +282,10 @@ impl Levels {
     fn limited<'l>(
         &'l self,
         throttling: &'l CompiledThrottling,
-    ) -> impl Iterator<Item = (&'l Level, Claim<'l>)> + Clone {
+    ) -> impl Iterator<Item = (&'l Level, CounterClaim<'l>)> + Clone {
         self.found.all().iter().filter_map(|level| {
             let limit = &throttling.limit(level.limit)?.limit;
-            Some((level, Claim { limit, key: level.key }))
+            Some((level, CounterClaim { limit, key: level.key }))
         })
     }
 

@@ -19,6 +19,7 @@ const ROOMS: &[&[&str]] = &[
         "http_server",
         "inspected_stream",
         "jwt",
+        "niceness",
         "route",
         "state_dir",
         "telemetry",

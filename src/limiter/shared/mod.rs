@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::limiter::counters::{Claim, Counters, Exceeded, Passed};
+use crate::limiter::counters::{CounterClaim, Counters, Exceeded, Passed};
 use crate::limiter::key::{CounterKey, KeySpace};
 use crate::limiter::shared::exact::{OwnedClaim, UndecidedRequest};
 use crate::limiter::shared::merge::Sums;
@@ -66,7 +66,7 @@ impl SharedLimiter {
 
     /// Lets the servers decide on a request. Returns `None` if they cannot, so that this gateway
     /// must decide.
-    pub async fn decide(&self, claims: &[Claim<'_>]) -> Option<Result<Passed, Exceeded>> {
+    pub async fn decide(&self, claims: &[CounterClaim<'_>]) -> Option<Result<Passed, Exceeded>> {
         if !self.status.decides_requests() {
             return None;
         }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::limiter::burst::milliseconds;
 use crate::limiter::calendar;
-use crate::limiter::counters::{Claim, Counters};
+use crate::limiter::counters::{CounterClaim, Counters};
 use crate::limiter::key::CounterKey;
 use crate::limiter::limit::{Follower, Limit};
 use crate::limiter::shared::error::CounterError;
@@ -290,7 +290,7 @@ impl<'p> CounterSession<'p> {
         let has_lost = Comparison::has_lost(state, merged);
         known.told(state.spent, round.held(&state.limit, state, merged));
         known.lost = has_lost;
-        let claim = Claim { limit: &state.limit, key: state.key };
+        let claim = CounterClaim { limit: &state.limit, key: state.key };
         let now = self.parts.now();
         let others = round.of_others(&state.limit, state, merged);
         if !others.is_empty() {
@@ -335,7 +335,7 @@ impl<'p> CounterSession<'p> {
                 if passed {
                     let claims: Vec<_> = claims
                         .iter()
-                        .map(|claim| Claim { limit: &claim.limit, key: claim.key })
+                        .map(|claim| CounterClaim { limit: &claim.limit, key: claim.key })
                         .collect();
                     self.parts.counters.record(&claims, now);
                 }

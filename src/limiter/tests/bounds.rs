@@ -68,7 +68,11 @@ fn a_follower_sees_each_changed_counter_once_and_another_table_absorbs_it() {
     table.changed(Follower::Shared, |_| panic!("nobody asked for it"));
     let now = at(MIDNIGHT + 25 * MINUTE);
     for (key, counted) in seen {
-        restored.absorb(crate::limiter::counters::Claim { limit: &limit, key }, &counted, now);
+        restored.absorb(
+            crate::limiter::counters::CounterClaim { limit: &limit, key },
+            &counted,
+            now,
+        );
     }
     for caller in ["a", "b"] {
         assert_eq!(

@@ -9,7 +9,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::limiter::counters::{Claim, Counters};
+use crate::limiter::counters::{CounterClaim, Counters};
 use crate::limiter::key::{CounterKey, KeySpace};
 use crate::limiter::limit::{ExcessRule, Limit};
 use crate::limiter::time::{CountingTime, TimeScale};
@@ -50,6 +50,6 @@ fn key(limit: &Limit, caller: &str) -> CounterKey {
     limit.base().of(keys().fingerprint([caller.as_bytes()]))
 }
 
-fn claim<'l>(limit: &'l Arc<Limit>, caller: &str) -> Claim<'l> {
-    Claim { limit, key: key(limit, caller) }
+fn claim<'l>(limit: &'l Arc<Limit>, caller: &str) -> CounterClaim<'l> {
+    CounterClaim { limit, key: key(limit, caller) }
 }

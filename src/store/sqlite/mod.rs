@@ -15,12 +15,12 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rustix::process::setpriority_process;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::model::clock::Clock;
+use crate::niceness;
 use crate::state_dir;
 use crate::store::audit::{AuditEntry, AuditQuery};
 use crate::store::changes::{StoreChanges, StoreHead};
@@ -57,15 +57,19 @@ impl SqliteStore {
     /// Opens the database, makes it if there is none, and migrates an older one. Waits for the
     /// disk.
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
-        Self::open_nice(path, clock, 0)
+        Self::open_for(path, clock, || ())
     }
 
-    /// Like [`SqliteStore::open`], for writes that give way to other threads by this niceness.
-    pub(in crate::store) fn open_nice(
+    /// Like [`SqliteStore::open`], for writes that give way to the workers.
+    pub(in crate::store) fn open_giving_way(
         path: &Path,
         clock: Arc<dyn Clock>,
-        nice: i32,
     ) -> Result<Self, StoreError> {
+        Self::open_for(path, clock, niceness::give_way)
+    }
+
+    /// The thread that writes calls `begin` first.
+    fn open_for(path: &Path, clock: Arc<dyn Clock>, begin: fn()) -> Result<Self, StoreError> {
         let unusable =
             |error: std::io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
         state_dir::open_or_create(path).map_err(unusable)?;
@@ -84,10 +88,7 @@ impl SqliteStore {
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || {
-                if nice > 0 {
-                    // no more than a slower answer of others if it fails
-                    let _ = setpriority_process(None, nice);
-                }
+                begin();
                 writer.run();
             })
             .map_err(unusable)?;

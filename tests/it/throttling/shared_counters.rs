@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis::limiter::counters::{Claim, Counters, Exceeded, Passed};
+use portcullis::limiter::counters::{CounterClaim, Counters, Exceeded, Passed};
 use portcullis::limiter::key::KeySpace;
 use portcullis::limiter::limit::{ExcessRule, Follower, Limit, LimitPart};
 use portcullis::limiter::shared::{SharedCounters, SharedLimiter};
@@ -100,8 +100,8 @@ fn keys() -> KeySpace {
     KeySpace::from_bytes([7; 32])
 }
 
-pub(super) fn claim(limit: &Arc<Limit>) -> Claim<'_> {
-    Claim { limit, key: limit.base() }
+pub(super) fn claim(limit: &Arc<Limit>) -> CounterClaim<'_> {
+    CounterClaim { limit, key: limit.base() }
 }
 
 fn limit(name: &str, most: u64, window: Window) -> Arc<Limit> {
