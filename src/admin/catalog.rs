@@ -4,6 +4,7 @@ mod applications;
 mod merging;
 mod parts;
 mod reading;
+mod references;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,6 +133,8 @@ impl Catalog {
         conditions: Vec<WriteCondition>,
     ) -> Result<Committed, WriteRefused> {
         let detail = if options.dry_run { PreviewDetail::Access } else { PreviewDetail::Check };
+        let mut conditions = conditions;
+        conditions.extend(self.referenced(&changes));
         let preview = self.preview(changes.clone(), detail).await;
         let preview = preview.map_err(WriteRefused::Unservable)?;
         if options.dry_run {

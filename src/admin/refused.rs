@@ -99,7 +99,10 @@ impl Refused {
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         let status = match &error {
-            StoreError::Taken { .. } | StoreError::InUse { .. } => StatusCode::CONFLICT,
+            StoreError::Taken { .. }
+            | StoreError::InUse { .. }
+            | StoreError::Gone { .. }
+            | StoreError::Overtaken(_) => StatusCode::CONFLICT,
             StoreError::Missing { .. } => StatusCode::NOT_FOUND,
             StoreError::Changed { .. } => StatusCode::PRECONDITION_FAILED,
             StoreError::Full => StatusCode::INSUFFICIENT_STORAGE,

@@ -18,6 +18,12 @@ pub enum StoreError {
     /// Another object still points to it, or belongs to it.
     #[error("a {} still uses it", kind.as_str())]
     InUse { kind: Kind, by: Option<Uuid> },
+    /// An object that a change points to was deleted after the caller saw it.
+    #[error("the {} {name:?} was deleted in the meantime", kind.as_str())]
+    Gone { kind: Kind, name: String },
+    /// Objects of this kind were written after the caller looked at them.
+    #[error("objects of kind {} were written in the meantime; try again", .0.as_str())]
+    Overtaken(Kind),
     /// A text of it is longer than 2,000 bytes, or holds a NUL character.
     #[error("a name of the {} cannot be kept", .0.as_str())]
     Unfit(Kind),

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::model::policy::PolicyLevel;
 use crate::store::kind::Kind;
 
 /// The member of an application's declared form with the resets of its counts. It is the one that
@@ -15,7 +16,8 @@ pub struct Record {
     pub kind: Kind,
     pub id: Uuid,
     /// Unique among the objects of its kind, byte for byte. An API has `name:version`, a policy
-    /// `level:name`. A key has [`Record::key_name`], a subscription [`Record::subscription_name`].
+    /// [`Record::policy_name`], a key [`Record::key_name`], a subscription
+    /// [`Record::subscription_name`].
     pub name: String,
     /// A second string that is unique in its kind: an API's context with its version, or a key's
     /// [`Record::key_place`].
@@ -71,6 +73,11 @@ impl Record {
     /// The unique name of a subscription: an application subscribes to an API once.
     pub fn subscription_name(application: Uuid, api: &str) -> String {
         format!("{application}\n{api}")
+    }
+
+    /// The unique name of a throttling policy: each level has names of its own.
+    pub fn policy_name(level: PolicyLevel, name: &str) -> String {
+        format!("{}:{name}", level.as_str())
     }
 
     /// The place of an API: the path that it is served at.

@@ -64,6 +64,10 @@ pub enum Change {
 pub enum WriteCondition {
     /// This object is there, and stays until the write is done.
     Exists { kind: Kind, id: Uuid },
+    /// An object of this kind and name is there, and stays until the write is done.
+    Named { kind: Kind, name: String },
+    /// No object of this kind was written after this revision.
+    Unwritten { kind: Kind, since: u64 },
     /// No object of this kind points to this name.
     Untargeted { kind: Kind, target: String },
     /// No object of this kind has this parent.

@@ -199,12 +199,14 @@ async fn delete(
     let object = changeable(&admin, &id, realm).await?;
     let expected = expected.expect(&object)?;
     let name = object.record.name;
+    let unwritten = admin.catalog.unwritten(Kind::Api).await?;
     let apis = admin.catalog.all(Kind::Api).await?;
     if usage::is_used(&admin.catalog, &apis, &name).await? {
         return Err(in_use(&name));
     }
     let changes = vec![Change::Delete { kind: Kind::KeyManager, id: object.record.id, expected }];
-    let conditions = vec![WriteCondition::Untargeted { kind: Kind::Key, target: name.clone() }];
+    let unused = WriteCondition::Untargeted { kind: Kind::Key, target: name.clone() };
+    let conditions = vec![unused, unwritten];
     let written =
         admin.catalog.write(&caller, "delete-key-manager", options, changes, conditions).await;
     let committed = written.map_err(|refused| of_write(refused, &name))?;

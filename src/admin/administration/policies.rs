@@ -141,10 +141,12 @@ async fn delete(
     let has_successor = shown::built_in_policies().any(|own| own.record.name == name);
     let mut conditions = Vec::new();
     if !has_successor {
+        let unwritten = admin.catalog.unwritten(Kind::Api).await?;
         if attached::is_attached(&admin.catalog, level, &object).await? {
             return Err(in_use());
         }
         conditions = attached::unheld(level, &object);
+        conditions.push(unwritten);
     }
     let changes =
         vec![Change::Delete { kind: Kind::ThrottlingPolicy, id: object.record.id, expected }];
@@ -160,7 +162,7 @@ async fn keep(
     level: PolicyLevel,
     draft: PolicyDraft,
 ) -> Result<Committed, Refused> {
-    let name = full_name(level, &draft.name);
+    let name = Record::policy_name(level, &draft.name);
     let replaces = shown::built_in_policies().any(|own| own.record.name == name);
     let id = if replaces { shown::derived_id(&name) } else { Uuid::new_v4() };
     let mut record = Record::new(Kind::ThrottlingPolicy, id, name);
@@ -213,7 +215,7 @@ async fn named(
     level: PolicyLevel,
     name: &str,
 ) -> Result<Option<Object>, StoreError> {
-    let name = full_name(level, name);
+    let name = Record::policy_name(level, name);
     if let Some(written) = catalog.named(Kind::ThrottlingPolicy, &name).await? {
         return Ok(Some(written));
     }
@@ -239,10 +241,6 @@ fn is_of(object: &Object, level: PolicyLevel) -> bool {
 
 fn is_built_in(object: &Object) -> bool {
     object.declared_at.as_deref() == Some(shown::BUILT_IN)
-}
-
-fn full_name(level: PolicyLevel, name: &str) -> String {
-    format!("{}:{name}", level.as_str())
 }
 
 fn level_of(text: &str) -> Result<PolicyLevel, Refused> {

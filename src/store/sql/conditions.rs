@@ -3,8 +3,11 @@
 use crate::store::error::StoreError;
 use crate::store::kind::Kind;
 use crate::store::sql::counts::holders;
-use crate::store::sql::session::{SqlSession, SqlValue, id_of};
+use crate::store::sql::session::{SqlSession, SqlValue, id_of, stored};
 use crate::store::write::WriteCondition;
+
+/// Objects of a kind that were written after a revision.
+const WRITTEN: &str = "SELECT id FROM objects WHERE kind = $1 AND revision > $2 LIMIT 1";
 
 /// Checks the conditions that must hold before the changes.
 pub(super) async fn check(
@@ -12,12 +15,28 @@ pub(super) async fn check(
     conditions: &[WriteCondition],
 ) -> Result<(), StoreError> {
     for condition in conditions {
-        if let WriteCondition::Exists { kind, id } = condition {
-            let values = [SqlValue::Text(kind.as_str()), SqlValue::Id(*id)];
-            let sql = "SELECT id FROM objects WHERE kind = $1 AND id = $2";
-            if session.query(sql, &values, |row| id_of(row, 0)).await?.is_empty() {
-                return Err(StoreError::Missing { kind: *kind, id: *id });
+        match condition {
+            WriteCondition::Exists { kind, id } => {
+                let sql = "SELECT id FROM objects WHERE kind = $1 AND id = $2";
+                if !is_any(session, sql, *kind, SqlValue::Id(*id)).await? {
+                    return Err(StoreError::Missing { kind: *kind, id: *id });
+                }
             }
+            WriteCondition::Named { kind, name } => {
+                let sql = "SELECT id FROM objects WHERE kind = $1 AND name = $2";
+                if !is_any(session, sql, *kind, SqlValue::Text(name)).await? {
+                    return Err(StoreError::Gone { kind: *kind, name: name.clone() });
+                }
+            }
+            WriteCondition::Unwritten { kind, since } => {
+                let since = SqlValue::Number(stored(*since));
+                if is_any(session, WRITTEN, *kind, since).await? {
+                    return Err(StoreError::Overtaken(*kind));
+                }
+            }
+            WriteCondition::Untargeted { .. }
+            | WriteCondition::Childless { .. }
+            | WriteCondition::Unheld { .. } => {}
         }
     }
     Ok(())
@@ -31,7 +50,9 @@ pub(super) async fn check_kept(
 ) -> Result<(), StoreError> {
     for condition in conditions {
         match condition {
-            WriteCondition::Exists { .. } => {}
+            WriteCondition::Exists { .. }
+            | WriteCondition::Named { .. }
+            | WriteCondition::Unwritten { .. } => {}
             WriteCondition::Untargeted { kind, target } => {
                 refuse_user(session, *kind, "target", SqlValue::Text(target)).await?;
             }
@@ -46,6 +67,16 @@ pub(super) async fn check_kept(
         }
     }
     Ok(())
+}
+
+async fn is_any(
+    session: &mut impl SqlSession,
+    sql: &str,
+    kind: Kind,
+    value: SqlValue<'_>,
+) -> Result<bool, StoreError> {
+    let values = [SqlValue::Text(kind.as_str()), value];
+    Ok(!session.query(sql, &values, |row| id_of(row, 0)).await?.is_empty())
 }
 
 async fn refuse_user(

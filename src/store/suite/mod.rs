@@ -44,6 +44,7 @@ macro_rules! every_function {
             writes::a_refused_write_leaves_nothing_behind,
             writes::an_expected_revision_is_compared,
             writes::conditions_are_checked_in_the_transaction,
+            writes::a_write_of_the_same_kind_overtakes,
             writes::odd_texts_are_kept_as_they_are_or_refused,
             writes::every_change_is_in_the_audit_log_without_secrets,
             writes::a_note_is_in_the_audit_log_and_nowhere_else,

@@ -174,8 +174,26 @@ pub(in crate::store) async fn conditions_are_checked_in_the_transaction(given: G
         matches!(refused, StoreError::Missing { kind: Kind::Application, id } if id == app.id),
         "{refused:?}"
     );
+    let named = WriteCondition::Named { kind: Kind::Application, name: "shop".to_owned() };
+    let refused = given.write_if(named, vec![Change::Create(application("x", "a"))]).await;
+    let refused = refused.unwrap_err();
+    assert!(matches!(&refused, StoreError::Gone { name, .. } if name == "shop"), "{refused:?}");
     let nothing = given.write_if(unused, Vec::new()).await.unwrap();
     assert_eq!((nothing.revision, nothing.records.len()), (3, 0));
+}
+
+pub(in crate::store) async fn a_write_of_the_same_kind_overtakes(given: Given<'_>) {
+    let app = application("shop", "anna");
+    given.create(&[&app]).await;
+    let since = given.store.head().await.unwrap().revision;
+    given.create(&[&subscription(&app, "orders:1")]).await;
+    let of = |kind, since| WriteCondition::Unwritten { kind, since };
+    let change = || vec![Change::Update { record: app.clone(), expected: None }];
+    given.write_if(of(Kind::Application, since), change()).await.unwrap();
+    for kind in [Kind::Application, Kind::Subscription] {
+        let refused = given.write_if(of(kind, since), change()).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Overtaken(own) if own == kind), "{refused:?}");
+    }
 }
 
 pub(in crate::store) async fn odd_texts_are_kept_as_they_are_or_refused(given: Given<'_>) {

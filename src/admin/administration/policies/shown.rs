@@ -85,7 +85,7 @@ pub(super) fn derived_id(name: &str) -> Uuid {
 }
 
 fn record(policy: &Policy) -> Record {
-    let name = format!("{}:{}", policy.level.as_str(), policy.name);
+    let name = Record::policy_name(policy.level, &policy.name);
     let mut record = Record::new(Kind::ThrottlingPolicy, derived_id(&name), name);
     let declared = &mut record.declared;
     declared.insert("name".to_owned(), json!(policy.name));

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::admin::administration::policies::body::PolicyBody;
 use crate::admin::administration::policies::read::{PolicyDraft, draft};
-use crate::admin::administration::policies::{full_name, shown};
+use crate::admin::administration::policies::shown;
 use crate::admin::object::Object;
 use crate::admin::refused::Refused;
 use crate::model::policy::PolicyLevel;
@@ -33,7 +33,7 @@ fn with_limit(limit: &Value) -> Value {
 }
 
 fn shown_again(level: PolicyLevel, draft: PolicyDraft) -> Value {
-    let name = full_name(level, &draft.name);
+    let name = Record::policy_name(level, &draft.name);
     let mut record = Record::new(Kind::ThrottlingPolicy, Uuid::nil(), name);
     record.declared = draft.declared;
     record.extra = draft.extra;
