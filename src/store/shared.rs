@@ -4,7 +4,7 @@
 use std::io;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -67,6 +67,8 @@ struct Both {
     replica: Replica,
     /// The last call found no server: reads do not wait for it until the follower has found it.
     down: AtomicBool,
+    /// The comparisons that found another state than the copy had at the same revision.
+    rewritten: AtomicU64,
     /// The follower's last failure, so that each is logged once.
     failure: Mutex<Option<String>>,
 }
@@ -84,6 +86,7 @@ impl SharedStore {
             server: PostgresStore::new(server, None)?,
             replica: Replica::open(state_dir, clock)?,
             down: AtomicBool::new(false),
+            rewritten: AtomicU64::new(0),
             failure: Mutex::default(),
         });
         let follower = FollowerThread::begin(Arc::clone(&both), poll_interval);
@@ -123,13 +126,15 @@ impl Drop for FollowerThread {
 
 async fn follow(both: Arc<Both>, poll_interval: Duration) {
     let (mut noted, mut compared): (Option<Instant>, Option<Instant>) = (None, None);
+    let mut connections = 0;
     loop {
         let rested = sleep(TOGETHER_FOR);
+        let now = both.server.connections();
+        let reconnected = std::mem::replace(&mut connections, now) != now;
+        compared = compared.filter(|_| !reconnected);
         let done = both.step(&mut noted, &mut compared).await;
         both.told(&done);
-        if done.is_err() {
-            compared = None;
-        }
+        compared = compared.filter(|_| done.is_ok());
         // a nudge of the meantime is kept
         rested.await;
         tokio::select! {
@@ -193,6 +198,7 @@ impl Both {
                 "the copy of the store in state_dir differs from PostgreSQL and is made again"
             );
             self.replica.copy(&self.server).await?;
+            self.rewritten.fetch_add(1, Ordering::Relaxed);
         }
         Ok(true)
     }
@@ -266,6 +272,10 @@ macro_rules! either {
 impl Store for SharedStore {
     fn head(&self) -> Answer<'_, StoreHead> {
         either!(self, head())
+    }
+
+    fn rewritten(&self) -> u64 {
+        self.both.rewritten.load(Ordering::Relaxed)
     }
 
     fn copied_at(&self) -> Answer<'_, Option<u64>> {

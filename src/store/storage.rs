@@ -23,6 +23,13 @@ pub type Answer<'s, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Se
 pub trait Store: Debug + Send + Sync {
     fn head(&self) -> Answer<'_, StoreHead>;
 
+    /// Counts how often the objects were found to be others than their revision says, as after the
+    /// restore of a backup that was written to before anybody looked. Then a reader reads
+    /// everything again.
+    fn rewritten(&self) -> u64 {
+        0
+    }
+
     /// Returns the time at which a copy was last known to be the same as its server, in
     /// milliseconds since the epoch; `None` if reads are not answered from a copy.
     fn copied_at(&self) -> Answer<'_, Option<u64>> {

@@ -10,8 +10,11 @@ use crate::store::postgres::nudges::Nudges;
 use crate::store::postgres::pool::PostgresPool;
 use crate::store::postgres::session::CHANNEL;
 
-/// The time between two looks at the connection; notifications do not wait for it.
-const LOOK: Duration = Duration::from_secs(10);
+/// The time between two looks whether the connection ended; notifications do not wait for it.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The server is asked for a sign of life after so many of them.
+const LOOKS: u32 = 10;
 
 /// The server has this long to answer a look.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -31,9 +34,14 @@ async fn once(pool: &PostgresPool, nudges: &Nudges) -> Result<(), StoreError> {
     let session = pool.connect().await?;
     session.batch(&format!("LISTEN {CHANNEL}")).await?;
     // a write may have happened before the connection listened
-    nudges.nudge();
+    nudges.connected();
     loop {
-        sleep(LOOK).await;
+        for _ in 0..LOOKS {
+            sleep(LOOK).await;
+            if session.is_closed() {
+                return Ok(());
+            }
+        }
         let late = |_| StoreError::Unavailable("PostgreSQL is silent".to_owned());
         timeout(ANSWER, session.batch("")).await.map_err(late)??;
     }

@@ -115,6 +115,11 @@ impl PostgresStore {
         within_long!(self, READ, session => read_into(session, &groups).await).await
     }
 
+    /// Counts the connections to the server that have listened so far.
+    pub(in crate::store) fn connections(&self) -> u64 {
+        self.nudges.connections()
+    }
+
     /// Waits until there may have been a write, for the copy in `state_dir`.
     pub(in crate::store) async fn nudged_replica(&self) {
         self.nudges.replica.notified().await;

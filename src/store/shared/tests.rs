@@ -181,6 +181,39 @@ fn an_old_backup_is_noticed_and_copied() {
 }
 
 #[test]
+fn an_old_backup_that_was_overtaken_is_noticed_and_told() {
+    let server = PostgresProcess::start();
+    let (url, other) = (server.database("overtaken"), server.database("other"));
+    let folder = tempfile::tempdir().unwrap();
+    runtime().block_on(async {
+        let store = open(&url, folder.path());
+        create(&store, &application("kept", "anna")).await.unwrap();
+        server.restore("other", &server.dump("overtaken"));
+        create(&store, &application("lost", "anna")).await.unwrap();
+        copied(&store, 2).await;
+        // the same backup, and more writes since then than were lost
+        let beside = tempfile::tempdir().unwrap();
+        let restored = open(&other, beside.path());
+        for name in ["one", "two", "three"] {
+            create(&restored, &application(name, "anna")).await.unwrap();
+        }
+        assert_eq!(store.rewritten(), 0);
+        server.restore("overtaken", &server.dump("other"));
+        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                   WHERE datname = 'overtaken'";
+        server.sql("postgres", cut);
+        let began = Instant::now();
+        while store.rewritten() == 0 {
+            assert!(began.elapsed() < PATIENCE, "nobody is told");
+            sleep(Duration::from_millis(20)).await;
+        }
+        copied(&store, 4).await;
+        let replica = store.both.replica.complete().await.unwrap();
+        assert_eq!(replica.named(Kind::Application, "lost").await.unwrap(), None);
+    });
+}
+
+#[test]
 fn a_damaged_copy_is_made_again() {
     let server = PostgresProcess::start();
     let url = server.database("damage");

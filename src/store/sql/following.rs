@@ -7,6 +7,7 @@ use crate::store::record::Record;
 use crate::store::sql::rows::{find, insert, remove, replace};
 use crate::store::sql::session::SqlSession;
 use crate::store::sql::state::{StoreState, read_state, write_state};
+use crate::store::sql::writing::prune;
 
 /// The tables of a copy.
 const COPIED: [&str; 5] = ["objects", "memberships", "name_blocks", "tallies", "removals"];
@@ -17,6 +18,7 @@ pub(in crate::store) async fn follow(
     mut changes: StoreChanges,
 ) -> Result<(), StoreError> {
     let mut state = read_state(session).await?;
+    let before = state.revision;
     for gone in &changes.removed {
         if let Some((old, seq)) = find(session, gone.kind, gone.id).await? {
             remove(session, &mut state, (&old, seq), gone.revision).await?;
@@ -32,6 +34,7 @@ pub(in crate::store) async fn follow(
         }
     }
     state.revision = changes.complete_to;
+    prune(session, &mut state, before).await?;
     write_state(session, &state).await
 }
 
@@ -83,4 +86,44 @@ pub(in crate::store) async fn settle(
     // it does not know earlier removals
     state.known_from = head.revision;
     write_state(session, &state).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::store::sql::session::one_number;
+    use crate::store::sqlite::{SqliteSession, SqliteStore, now};
+    use crate::store::storage::Store;
+    use crate::store::suite::SetClock;
+
+    /// Removals of revision 1, more than a store keeps.
+    const MANY: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n \
+                        WHERE i < 100010) INSERT INTO removals (kind, id, name, revision) \
+                        SELECT 'application', CAST(i AS BLOB), i, 1 FROM n";
+
+    #[tokio::test]
+    async fn a_copy_forgets_old_removals_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        let store = SqliteStore::open(&path, Arc::new(SetClock::default())).unwrap();
+        let changes = |head, complete_to| {
+            let (written, removed) = (Vec::new(), Vec::new());
+            StoreChanges { head, written, removed, complete_to, known: true }
+        };
+        let head = store.checksum().await.unwrap().0;
+        let follow = move |session: &mut SqliteSession| {
+            session.batch(MANY)?;
+            now(async {
+                follow(session, changes(head, 49)).await?;
+                let before =
+                    session.query("SELECT count(*) FROM removals", &[], one_number).await?;
+                follow(session, changes(head, 50)).await?;
+                let after = session.query("SELECT count(*) FROM removals", &[], one_number).await?;
+                Ok((before, after))
+            })
+        };
+        assert_eq!(store.work(follow).await.unwrap(), (vec![100_010], vec![95_010]));
+    }
 }

@@ -58,9 +58,7 @@ pub(in crate::store) async fn apply_counted(
     }
     // a condition must also hold after the changes: a write's own additions count
     conditions::check_kept(session, &write.conditions).await?;
-    if revision.is_multiple_of(PRUNE_EVERY) {
-        prune_removals(session, &mut state, (MOST_REMOVALS, MOST_PRUNED)).await?;
-    }
+    prune(session, &mut state, revision.saturating_sub(1)).await?;
     audit.prune(session, MOST_ENTRIES).await?;
     write_state(session, &state).await?;
     session.announce(stored(revision)).await?;
@@ -119,6 +117,19 @@ async fn expect(
         }
         _ => Ok((old, seq)),
     }
+}
+
+/// Forgets some of the oldest removals when the store passes certain revisions. `before` is its
+/// revision before the changes.
+pub(super) async fn prune(
+    session: &mut impl SqlSession,
+    state: &mut StoreState,
+    before: u64,
+) -> Result<(), StoreError> {
+    if before / PRUNE_EVERY == state.revision / PRUNE_EVERY {
+        return Ok(());
+    }
+    prune_removals(session, state, (MOST_REMOVALS, MOST_PRUNED)).await
 }
 
 /// Forgets the oldest removals if there are more than `most`: no more than `at_once` of them.
