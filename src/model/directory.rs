@@ -9,6 +9,7 @@
 //! A consumer key is found by (key manager, consumer key), never by itself, because two
 //! authorization servers may issue the same client id.
 
+mod base_use;
 mod builder;
 mod compaction;
 mod conflict;
@@ -20,6 +21,7 @@ mod overlay;
 mod owner;
 mod packed;
 mod totals;
+mod used;
 mod view;
 
 #[cfg(test)]

@@ -105,10 +105,9 @@ impl Nouns<'_> {
     }
 
     fn without_keys(&self, problems: &Problems) {
-        let mut without =
-            self.directory.applications().filter(|application| application.keys().next().is_none());
-        let Some(first) = without.next() else { return };
-        let others = match without.count() {
+        let without = self.directory.without_keys();
+        let Some((first, others)) = without.split_first() else { return };
+        let others = match others.len() {
             0 => String::new(),
             more => format!(" (and {more} more)"),
         };

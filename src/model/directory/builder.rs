@@ -52,6 +52,7 @@ impl DirectoryBuilder {
             base: Arc::new(self.packed),
             recent: Arc::default(),
             declared: Arc::default(),
+            base_use: Arc::default(),
             totals,
         }
     }

@@ -22,6 +22,7 @@ impl Directory {
             base: Arc::clone(&compacted.base),
             recent: Arc::new(self.recent.since(&compacted_from.recent)),
             declared: Arc::clone(&self.declared),
+            base_use: Arc::clone(&compacted.base_use),
             totals: self.totals,
         })
     }

@@ -3,9 +3,10 @@
 
 use std::sync::{Arc, OnceLock};
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use crate::model::application::{Application, Subscription};
+use crate::model::directory::base_use::BaseUse;
 use crate::model::directory::conflict::Conflict;
 use crate::model::directory::order::DeclaredOrder;
 use crate::model::directory::overlay::{Overlay, RecentState};
@@ -14,7 +15,6 @@ use crate::model::directory::packed::Packed;
 use crate::model::directory::totals::Totals;
 use crate::model::directory::view::ApplicationView;
 use crate::model::names::{ApiSlot, ApplicationSlot, KeyManagerSlot};
-use crate::model::policy::PolicyIndex;
 
 /// All applications of a snapshot. Clones share everything.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +24,8 @@ pub struct Directory {
     pub(super) totals: Totals,
     /// Shared by all directories with the same applications of files in the same slots.
     pub(super) declared: Arc<OnceLock<DeclaredOrder>>,
+    /// Shared by all directories with the same base.
+    pub(super) base_use: Arc<OnceLock<BaseUse>>,
 }
 
 /// One change of a directory.
@@ -86,22 +88,6 @@ impl Directory {
     /// The number of slots, holes included.
     pub(super) fn slots(&self) -> u32 {
         self.base.slots().max(self.recent.slots())
-    }
-
-    /// Returns every policy that an application or a subscription has.
-    pub fn policies(&self) -> impl Iterator<Item = PolicyIndex> + '_ {
-        self.applications().flat_map(|application| {
-            let of_subscriptions = application.subscriptions().map(|own| own.policy);
-            std::iter::once(application.policy).chain(of_subscriptions)
-        })
-    }
-
-    /// Returns the APIs that have a subscriber.
-    pub fn subscribed(&self) -> HashSet<ApiSlot> {
-        self.applications()
-            .flat_map(|application| application.subscriptions())
-            .map(|subscription| subscription.api)
-            .collect()
     }
 
     pub fn application_count(&self) -> usize {

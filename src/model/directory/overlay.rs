@@ -57,6 +57,15 @@ impl Overlay {
         self.by_slot.contains_key(&slot)
     }
 
+    pub(super) fn changed_slots(&self) -> impl Iterator<Item = ApplicationSlot> + '_ {
+        self.by_slot.keys().copied()
+    }
+
+    /// Returns the slots of added and replaced applications.
+    pub(super) fn slots_of_put(&self) -> impl Iterator<Item = ApplicationSlot> + '_ {
+        self.by_slot.iter().filter(|(_, own)| own.is_some()).map(|(slot, _)| *slot)
+    }
+
     /// The state of a slot, if it differs from the base.
     pub(super) fn application(&self, slot: ApplicationSlot) -> Option<RecentState<'_>> {
         self.by_slot.get(&slot).map(|own| match own {

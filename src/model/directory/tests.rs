@@ -1,7 +1,7 @@
 //! Lookups in directories that were built, changed and compacted.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use proptest::prelude::*;
 
@@ -12,8 +12,9 @@ use crate::model::application::{
     KeyType, Owner, Subscription, SubscriptionState, Subscriptions,
 };
 use crate::model::clock::UnixSeconds;
+use crate::model::identity::Identities;
 use crate::model::names::{ApiSlot, ApplicationSlot, KeyManagerSlot};
-use crate::model::policy::PolicyIndex;
+use crate::model::policy::{Policies, Policy, PolicyIndex, PolicyLevel, PolicyLimits};
 use crate::model::provenance::Provenance;
 
 fn application(name: &str) -> Application<'_> {
@@ -35,6 +36,20 @@ fn key(key_manager: u16, consumer_key: &str, key_type: KeyType) -> KeyMapping<'_
     KeyMapping { key_manager: KeyManagerSlot(key_manager), key_type, consumer_key }
 }
 
+/// Some policies, by number.
+fn policy(number: u32) -> PolicyIndex {
+    static NAMES: [&str; 4] = ["zero", "one", "two", "three"];
+    static POLICIES: LazyLock<Policies> = LazyLock::new(|| {
+        let (mut policies, identities) = (Policies::default(), Identities::default());
+        for name in NAMES {
+            let limits = PolicyLimits { quotas: Vec::new(), burst: None };
+            assert!(policies.add(Policy::new(name, PolicyLevel::Application, limits), &identities));
+        }
+        policies
+    });
+    POLICIES.find(PolicyLevel::Application, NAMES[number as usize]).unwrap()
+}
+
 /// One application of a small world, in which names and keys often collide.
 fn arbitrary() -> impl Strategy<Value = Application<'static>> {
     let keys = prop::collection::btree_map((0_u16..2, any::<bool>()), "[a-e]", 0..3);
@@ -50,11 +65,12 @@ fn arbitrary() -> impl Strategy<Value = Application<'static>> {
         let to = |api: &u32| Subscription {
             api: ApiSlot(*api),
             state: SubscriptionState::Unblocked,
-            policy: PolicyIndex::UNLIMITED,
+            policy: policy(*api),
         };
         let whole = Application {
             keys: KeyMappings::try_from(keys).ok()?,
             subscriptions: Subscriptions::try_from(apis.iter().map(to).collect::<Vec<_>>()).ok()?,
+            policy: policy(line),
             place: Provenance { file: 0, line },
             attributes: (line == 2).then(|| ApplicationAttributes::known(r#"{"a":"b"}"#)),
             quota_resets: (line == 1).then(|| {
@@ -119,6 +135,15 @@ fn assert_same(directory: &Directory, known: &BTreeMap<String, Application<'stat
     assert_eq!(directory.application_count(), known.len());
     assert_eq!(directory.key_count(), sum(|own| own.keys.as_slice().len()));
     assert_eq!(directory.subscription_count(), sum(|own| own.subscriptions.as_slice().len()));
+    let subscriptions = || known.values().flat_map(|own| own.subscriptions.as_slice());
+    assert_eq!(directory.subscribed(), subscriptions().map(|own| own.api).collect());
+    let of_subscriptions = subscriptions().map(|own| own.policy);
+    let policies = known.values().map(|own| own.policy).chain(of_subscriptions);
+    assert_eq!(directory.policies(), policies.collect());
+    let without_keys = known.values().filter(|own| own.keys.as_slice().is_empty());
+    let mut found: Vec<_> = directory.without_keys().iter().map(|own| own.name).collect();
+    found.sort_unstable();
+    assert_eq!(found, without_keys.map(|own| own.name.as_str()).collect::<Vec<_>>());
     for key_manager in (0..3).map(KeyManagerSlot) {
         for consumer_key in ["a", "b", "c", "d", "e", "f"] {
             let found = directory.find(key_manager, consumer_key);
