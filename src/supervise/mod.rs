@@ -5,15 +5,15 @@
 //! (sockets, folder, log) and [`start_settings`] (those that a reload does not apply),
 //! [`state_dir_turn`] (the process that may write to `state_dir`), [`worker_parts`],
 //! [`control_side`] (management) and [`upkeep`] (tasks beside the requests), [`facts`] (values for
-//! a scrape), [`reload`] (the next generation, prepared in the [`background`]), [`settled_files`]
-//! (files that rest), [`inventory`] (how much a reload may take away), [`listeners`] (sockets to
-//! open and close), [`running`] (its requests to the gateway, and its end), [`descriptors`] (the
-//! number of connections that the process can hold), [`certificates`] (their expiry), [`signals`],
-//! [`watch`] (changed files), [`workers`] (the threads), [`trace_export`] (spans for the
-//! collector), [`clock`], [`clock_watch`] (a clock that jumps), [`object_counts`] (the objects of
-//! the store, for metrics), [`access_lines`] (gained and lost access), [`last_use`], [`planning`]
-//! (the changes that another file would make), [`stored_check`] (files and store together, for
-//! `check`), [`transfer`] (the store as a file).
+//! a scrape), [`reload`] (the next generation, prepared in the [`background`]), [`reload_pace`]
+//! (the rest after one), [`settled_files`] (files that rest), [`inventory`] (how much a reload may
+//! take away), [`listeners`] (sockets to open and close), [`running`] (its requests to the gateway,
+//! and its end), [`descriptors`] (the number of connections that the process can hold),
+//! [`certificates`] (their expiry), [`signals`], [`watch`] (changed files), [`workers`] (the
+//! threads), [`trace_export`] (spans for the collector), [`clock`], [`clock_watch`] (a clock that
+//! jumps), [`object_counts`] (the objects of the store, for metrics), [`access_lines`] (gained and
+//! lost access), [`last_use`], [`planning`] (the changes that another file would make),
+//! [`stored_check`] (files and store together, for `check`), [`transfer`] (the store as a file).
 
 mod access_lines;
 mod background;
@@ -37,6 +37,7 @@ mod process;
 mod provisioning;
 mod publisher;
 pub mod reload;
+mod reload_pace;
 pub mod running;
 mod saved_counts;
 mod serve;

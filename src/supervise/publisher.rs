@@ -32,6 +32,7 @@ use crate::store::StoreError;
 use crate::supervise::background;
 use crate::supervise::error::SuperviseError;
 use crate::supervise::provisioning::StoreReader;
+use crate::supervise::reload_pace::ReloadPace;
 use crate::supervise::settled_files::{self, ReadBeside, SettledFiles, StoredState};
 use crate::telemetry::Metrics;
 
@@ -56,6 +57,7 @@ pub(super) struct Publisher {
     key_sets: KeySets,
     snapshots: Arc<Snapshots>,
     compacting: Option<oneshot::Receiver<CompactedDirectory>>,
+    pub(super) pace: ReloadPace,
 }
 
 /// The parts of the process that compiling uses.
@@ -91,7 +93,8 @@ impl Publisher {
             .starting(on_demand)
             .counting(Arc::clone(counters), Arc::clone(limiter));
         let snapshots = Arc::new(Snapshots::new(compiler.compile(model, keys.clone())?));
-        Ok((Self { identities, compiler, key_sets, snapshots, compacting: None }, keys))
+        let (compacting, pace) = (None, ReloadPace::default());
+        Ok((Self { identities, compiler, key_sets, snapshots, compacting, pace }, keys))
     }
 
     pub(super) fn snapshots(&self) -> &Arc<Snapshots> {
@@ -243,6 +246,7 @@ impl Publisher {
             self.snapshots.publish(Snapshot { directory, ..Snapshot::clone(&before) });
         }
         retire(before);
+        background::free((from, compacted));
     }
 
     /// Stops fetching keys.

@@ -4,6 +4,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::budget::descriptors::Descriptors;
 use crate::config::{EarlierReading, Loaded};
 use crate::explain::Listening;
@@ -66,7 +68,9 @@ impl Reloader {
         threads: &WorkerThreads,
         removals: Removals,
     ) -> Result<Reloaded, SuperviseError> {
+        let began = Instant::now();
         let result = self.try_reload(threads, removals).await;
+        self.publisher.pace.ended(began);
         match &result {
             Ok(Reloaded { generation, .. }) => {
                 self.metrics.reload_succeeded(self.clock.now());
@@ -133,9 +137,8 @@ impl Reloader {
         close_listeners(&changes, threads).await;
         threads.listen_all(&changes.opened).await;
         self.note_in_force();
-        (self.provisioning.files, self.provisioning.names) = (files, names);
-        self.provisioning.application_files = application_files;
-        self.provisioning.show_files(api_settings);
+        let provisioning = &mut self.provisioning;
+        provisioning.replace_files(files, names, application_files, api_settings).await;
         if let (Some(follower), Some(state)) = (&mut self.provisioning.follower, stored) {
             follower.arrived(state.head, Some(state.tables));
         }

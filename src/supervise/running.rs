@@ -96,10 +96,12 @@ impl RunningGateway {
         loop {
             tokio::select! {
                 () = &mut end => break,
-                Some(request) = self.reloads.recv() => {
+                Some(request) = self.reloader.publisher.pace.after_rest(self.reloads.recv()) => {
                     Box::pin(self.reload_now(Some(request))).await;
                 }
-                () = self.watch.changed() => Box::pin(self.reload_now(None)).await,
+                () = self.reloader.publisher.pace.after_rest(self.watch.changed()) => {
+                    Box::pin(self.reload_now(None)).await;
+                }
                 () = self.reloader.publisher.compact() => {}
                 work = store_work(&mut self.live, &self.reloader.provisioning) => {
                     Box::pin(self.reloader.store_work(work)).await;

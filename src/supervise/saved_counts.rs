@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use aws_lc_rs::rand;
 
-use crate::limiter::counters::{Claim, Counters};
+use crate::limiter::counters::{CounterClaim, Counters};
 use crate::limiter::key::{CounterKey, KeySpace};
 use crate::limiter::limit::{Follower, Limit};
 use crate::limiter::saved::{Batch, HEAD_BYTES, SavedCounter, head, read_batches, read_head};
@@ -224,7 +224,7 @@ impl KeptCounts {
         for saved in saved {
             let Some(limit) = limits.get(&saved.base) else { continue };
             let counted = saved.counted_at(limit, now);
-            self.counters.absorb(Claim { limit, key: saved.key }, &counted, now);
+            self.counters.absorb(CounterClaim { limit, key: saved.key }, &counted, now);
             restored += 1;
         }
         if restored > 0 {

@@ -40,16 +40,19 @@ impl RunningGateway {
             } else if std::mem::take(&mut next.hand_over) {
                 SignalMeaning::HandOver
             } else {
+                let pace = &self.reloader.publisher.pace;
+                let request = pace.after_rest(self.reloads.recv());
+                let changed = pace.after_rest(self.watch.changed());
                 tokio::select! {
                     told = signals.next() => told,
-                    Some(request) = self.reloads.recv() => {
+                    Some(request) = request => {
                         let done = Box::pin(self.reload_now(Some(request)));
                         match heard(&mut signals, &mut next, done).await {
                             Ok(()) => continue,
                             Err(end) => break end,
                         }
                     }
-                    () = self.watch.changed() => SignalMeaning::Reload,
+                    () = changed => SignalMeaning::Reload,
                     () = self.reloader.publisher.compact() => continue,
                     work = store_work(&mut self.live, &self.reloader.provisioning) => {
                         let done = Box::pin(self.reloader.store_work(work));

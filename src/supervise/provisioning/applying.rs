@@ -96,11 +96,12 @@ impl Reloader {
             "the store is another one, or an older one, than before; reading all of it",
         );
         let reader = self.provisioning.follower.as_ref().map(|own| own.reader().clone());
+        let rewritten = reader.as_ref().map_or(0, |own| own.store().rewritten());
         let files = Arc::clone(&self.provisioning.files);
         let (loaded, stored) = self.publisher.read_stored(files, reader).await?;
         self.install(loaded)?;
         if let (Some(follower), Some(state)) = (&mut self.provisioning.follower, stored) {
-            follower.arrived(state.head, Some(state.tables));
+            follower.read_again(rewritten, state.head, state.tables);
         }
         Ok(())
     }

@@ -29,6 +29,8 @@ pub(in crate::supervise) struct StoreFollower {
     reader: StoreReader,
     /// The revision in force.
     head: StoreHead,
+    /// [`Store::rewritten`] before everything was read.
+    rewritten: u64,
     tables: Arc<StoredTables>,
     pace: Pace,
     /// Calls of the API that wait until a revision is in force.
@@ -41,6 +43,7 @@ pub(in crate::supervise) struct StoreFollower {
 pub(in crate::supervise) struct StepReading {
     reader: StoreReader,
     head: StoreHead,
+    rewritten: u64,
     tables: Arc<StoredTables>,
 }
 
@@ -77,7 +80,7 @@ impl StoreFollower {
     ) -> Self {
         let pace = Pace::new(poll_interval, Instant::now());
         let tables = Arc::new(tables);
-        Self { reader, head, tables, pace, waiting: Vec::new(), reporting }
+        Self { reader, head, rewritten: 0, tables, pace, waiting: Vec::new(), reporting }
     }
 
     pub(in crate::supervise) fn reader(&self) -> &StoreReader {
@@ -129,8 +132,9 @@ impl StoreFollower {
 
     /// Returns the reading of the changes after the revision in force.
     pub(in crate::supervise) fn reading(&self) -> StepReading {
-        let Self { reader, head, tables, .. } = self;
-        StepReading { reader: reader.clone(), head: *head, tables: Arc::clone(tables) }
+        let Self { reader, head, rewritten, tables, .. } = self;
+        let (reader, tables) = (reader.clone(), Arc::clone(tables));
+        StepReading { reader, head: *head, rewritten: *rewritten, tables }
     }
 
     /// The tables and applications as they would be after changes that are not made yet.
@@ -184,6 +188,17 @@ impl StoreFollower {
         }
     }
 
+    /// Notes that everything was read. `rewritten` is [`Store::rewritten`] from before that.
+    pub(in crate::supervise) fn read_again(
+        &mut self,
+        rewritten: u64,
+        head: StoreHead,
+        tables: StoredTables,
+    ) {
+        self.rewritten = rewritten;
+        self.arrived(head, Some(tables));
+    }
+
     /// Tells the store that this gateway lives. Returns `None` if it told so a moment ago: it is
     /// due later then.
     pub(in crate::supervise) async fn report(&mut self) -> Option<Result<(), StoreError>> {
@@ -205,6 +220,9 @@ impl StepReading {
     /// Reads the changes after the revision in force.
     pub(in crate::supervise) async fn step(self) -> Result<Step, StoreError> {
         let store = self.reader.store();
+        if store.rewritten() != self.rewritten {
+            return Ok(Step::Everything);
+        }
         let changes = store.changes(self.head.revision, AT_ONCE).await?;
         let StoreChanges { head, written, removed, complete_to, known } = changes;
         if head.epoch != self.head.epoch || head.revision < self.head.revision || !known {

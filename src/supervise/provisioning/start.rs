@@ -15,6 +15,7 @@ use crate::model::gateway::PortalSettings;
 use crate::model::key_manager::Fetch;
 use crate::snapshot::Snapshots;
 use crate::store::GatewayState;
+use crate::supervise::background;
 use crate::supervise::provisioning::declared::declared_objects;
 use crate::supervise::provisioning::follower::StoreFollower;
 use crate::supervise::provisioning::state::StoreReader;
@@ -49,7 +50,9 @@ impl Provisioning {
         age: Duration,
     ) -> Self {
         let Loaded { model, files, names, application_files, .. } = &settled.loaded;
-        let declared = with_settings(files, ApiSettings::of(model));
+        // without a store there is no API that shows them
+        let declared = store.as_ref().map(|_| with_settings(files, ApiSettings::of(model)));
+        let declared = declared.unwrap_or_default();
         let follower = store.zip(settled.stored.as_ref()).map(|(reader, state)| {
             let reporting = GatewayState {
                 name: model.gateway.name.clone(),
@@ -72,9 +75,27 @@ impl Provisioning {
         }
     }
 
-    /// Shows the present content of the files.
-    pub(in crate::supervise) fn show_files(&self, settings: ApiSettings) {
-        self.declared.store(Arc::new(with_settings(&self.files, settings)));
+    /// Goes on with what was read again, and frees what was before.
+    pub(in crate::supervise) async fn replace_files(
+        &mut self,
+        files: Arc<ConfigFiles>,
+        names: Arc<ApplicationNames>,
+        application_files: Option<Arc<ReadApplicationFiles>>,
+        settings: ApiSettings,
+    ) {
+        if self.follower.is_some() {
+            let files = Arc::clone(&files);
+            let declared = background::done(move || with_settings(&files, settings)).await;
+            if let Some(declared) = declared {
+                background::free(self.declared.swap(Arc::new(declared)));
+            }
+        }
+        let former = (
+            std::mem::replace(&mut self.files, files),
+            std::mem::replace(&mut self.names, names),
+            std::mem::replace(&mut self.application_files, application_files),
+        );
+        background::free(former);
     }
 
     /// Returns the API's calls to other servers that have not ended; `None` if there is no API.
