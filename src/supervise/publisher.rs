@@ -118,7 +118,7 @@ impl Publisher {
             }
             Ok(settled)
         };
-        let settled = background::done(read).await;
+        let settled = background::done(self.pace.metered(read)).await;
         settled.ok_or(SuperviseError::Unread)?.map_err(SuperviseError::Configuration)
     }
 

@@ -4,8 +4,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use crate::budget::descriptors::Descriptors;
 use crate::config::{EarlierReading, Loaded};
 use crate::explain::Listening;
@@ -68,9 +66,8 @@ impl Reloader {
         threads: &WorkerThreads,
         removals: Removals,
     ) -> Result<Reloaded, SuperviseError> {
-        let began = Instant::now();
         let result = self.try_reload(threads, removals).await;
-        self.publisher.pace.ended(began);
+        self.publisher.pace.ended();
         match &result {
             Ok(Reloaded { generation, .. }) => {
                 self.metrics.reload_succeeded(self.clock.now());
