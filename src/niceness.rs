@@ -54,12 +54,11 @@ pub fn give_way_idle(time: Duration) -> IdleTime {
             move_to(thread, SCHED_OTHER);
         }
     };
+    give_way();
     if *CAN_LEAVE {
-        // it begins before this thread gives way, and so does not give way itself; without it this
-        // thread is nice, and no more
+        // without it this thread is nice, and no more
         let _ = thread::Builder::new().name("idle-time".to_owned()).spawn(in_and_out);
     }
-    give_way();
     IdleTime { _ended: ended }
 }
 
@@ -72,32 +71,38 @@ fn move_to(thread: pid_t, class: c_int) -> bool {
 mod tests {
     use std::time::Instant;
 
-    use rustix::process::getpriority_process;
+    use rustix::process::{Pid, getpriority_process};
 
     use super::*;
 
-    /// Waits until this thread is in a class of the scheduler, and has given way for long enough.
-    fn wait_for(class: c_int, at_least: Duration) {
-        let began = Instant::now();
-        while uapi::sched_getscheduler(0).unwrap() != class || began.elapsed() < at_least {
-            assert!(began.elapsed() < Duration::from_secs(30), "never in class {class}");
+    /// Starts a thread that gives way, and waits until it is in a class of the scheduler and has
+    /// given way for long enough. It is asked from here: in that class it may never have a turn.
+    fn gives_way(time: Duration, class: c_int, at_least: Duration) {
+        let ((told, thread), (ends, end)) = (mpsc::channel(), mpsc::channel::<()>());
+        thread::spawn(move || {
+            told.send(uapi::gettid()).unwrap();
+            let idle = give_way_idle(time);
+            let _ = end.recv();
+            drop(idle);
+        });
+        let (thread, began) = (thread.recv().unwrap(), Instant::now());
+        let niceness = getpriority_process(None).unwrap().max(NICE);
+        let state = || {
+            let own = getpriority_process(Pid::from_raw(thread)).unwrap();
+            (uapi::sched_getscheduler(thread).unwrap(), own)
+        };
+        while state() != (class, niceness) || began.elapsed() < at_least {
+            assert!(began.elapsed() < Duration::from_mins(1), "it is {:?}", state());
+            thread::sleep(Duration::from_millis(1));
         }
+        drop(ends);
     }
 
     #[test]
     fn a_thread_is_taken_out_of_the_idle_class_and_gives_way_all_the_same() {
-        let nice = |time, class, at_least| {
-            let thread = thread::spawn(move || {
-                let niceness = getpriority_process(None).unwrap();
-                let _idle = give_way_idle(time);
-                wait_for(class, at_least);
-                assert_eq!(getpriority_process(None).unwrap(), niceness.max(NICE));
-            });
-            thread.join().unwrap();
-        };
         // where a process may not leave the class, no thread is ever in it
         let long = if *CAN_LEAVE { SCHED_IDLE } else { SCHED_OTHER };
-        nice(Duration::from_mins(1), long, Duration::ZERO);
-        nice(Duration::from_millis(10), SCHED_OTHER, Duration::from_millis(200));
+        gives_way(Duration::from_secs(20), long, Duration::ZERO);
+        gives_way(Duration::from_millis(10), SCHED_OTHER, Duration::from_millis(200));
     }
 }
