@@ -130,10 +130,9 @@ impl Catalog {
         action: &'static str,
         options: WriteOptions,
         changes: Vec<Change>,
-        conditions: Vec<WriteCondition>,
+        mut conditions: Vec<WriteCondition>,
     ) -> Result<Committed, WriteRefused> {
         let detail = if options.dry_run { PreviewDetail::Access } else { PreviewDetail::Check };
-        let mut conditions = conditions;
         conditions.extend(self.referenced(&changes));
         let preview = self.preview(changes.clone(), detail).await;
         let preview = preview.map_err(WriteRefused::Unservable)?;

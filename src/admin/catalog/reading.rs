@@ -195,7 +195,7 @@ impl Catalog {
         declared.of(kind).filter(|object| is(&object.record)).cloned().collect()
     }
 
-    pub(super) fn find_declared(&self, kind: Kind, is: impl Fn(&Record) -> bool) -> Option<Object> {
+    fn find_declared(&self, kind: Kind, is: impl Fn(&Record) -> bool) -> Option<Object> {
         let declared = self.declared.load();
         declared.of(kind).find(|object| is(&object.record)).cloned()
     }

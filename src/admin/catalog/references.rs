@@ -26,10 +26,11 @@ impl Catalog {
         let mut named: Vec<_> = written.flat_map(references).collect();
         named.sort_unstable();
         named.dedup();
+        let declared = self.declared.load();
         named.retain(|(kind, name)| {
             !is_built_in(*kind, name)
                 && !made.contains(&(*kind, name))
-                && self.find_declared(*kind, |own| own.name == *name).is_none()
+                && !declared.of(*kind).any(|own| own.record.name == *name)
         });
         named.into_iter().map(|(kind, name)| WriteCondition::Named { kind, name }).collect()
     }

@@ -17,7 +17,7 @@ use crate::admin::query::Parameters;
 use crate::admin::refused::Refused;
 use crate::admin::state::Admin;
 use crate::model::policy::{Policy, PolicyLevel, QuotaUnit, UNLIMITED, Window, built_in};
-use crate::store::{Kind, StoreError};
+use crate::store::{Kind, Record, StoreError};
 
 /// WSO2's figure for "no limit".
 const NO_LIMIT: u64 = 2_147_483_647;
@@ -95,7 +95,7 @@ pub(in crate::admin) async fn is_known(
     if name == UNLIMITED || built_ins(kind).any(|policy| policy.name == name) {
         return Ok(true);
     }
-    let full = format!("{}:{name}", kind.as_str());
+    let full = Record::policy_name(kind.level(), name);
     Ok(admin.catalog.named(Kind::ThrottlingPolicy, &full).await?.is_some())
 }
 

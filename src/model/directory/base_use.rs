@@ -22,7 +22,7 @@ impl BaseUse {
     pub(super) fn of(base: &Packed) -> Self {
         let mut found = Self::default();
         for slot in (0..base.slots()).map(ApplicationSlot) {
-            let Some(application) = in_base(base, slot) else { continue };
+            let Some(application) = ApplicationView::in_base(base, slot) else { continue };
             apis(&application).for_each(|api| add(&mut found.subscribers, api));
             policies(&application).for_each(|policy| add(&mut found.policies, policy));
             if application.keys().next().is_none() {
@@ -31,11 +31,6 @@ impl BaseUse {
         }
         found
     }
-}
-
-/// The application that a base has in a slot.
-pub(super) fn in_base(base: &Packed, slot: ApplicationSlot) -> Option<ApplicationView<'_>> {
-    base.application(slot).map(|record| ApplicationView::packed(base, record, slot))
 }
 
 pub(super) fn apis<'a>(

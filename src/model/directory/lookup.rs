@@ -60,7 +60,7 @@ impl Directory {
                 RecentState::Removed => None,
             };
         }
-        self.base.application(slot).map(|record| ApplicationView::packed(&self.base, record, slot))
+        ApplicationView::in_base(&self.base, slot)
     }
 
     /// Returns the application of a name.

@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use hashbrown::HashSet;
 
-use crate::model::directory::base_use::{BaseUse, add, apis, in_base, policies};
+use crate::model::directory::base_use::{BaseUse, add, apis, policies};
 use crate::model::directory::lookup::Directory;
 use crate::model::directory::view::ApplicationView;
 use crate::model::names::ApiSlot;
@@ -45,7 +45,7 @@ impl Directory {
     ) -> HashSet<T> {
         let mut hidden = HashMap::new();
         for slot in self.recent.changed_slots() {
-            let application = in_base(&self.base, slot);
+            let application = ApplicationView::in_base(&self.base, slot);
             application.iter().flat_map(&of).for_each(|own| add(&mut hidden, own));
         }
         let left = of_base.iter().filter(|(own, count)| hidden.get(*own) != Some(*count));

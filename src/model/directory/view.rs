@@ -32,19 +32,17 @@ enum KeptIn<'a> {
 }
 
 impl<'a> ApplicationView<'a> {
-    pub(super) fn packed(
-        base: &'a Packed,
-        record: &'a ApplicationRecord,
-        slot: ApplicationSlot,
-    ) -> Self {
-        Self {
+    /// The application that a base has in a slot.
+    pub(super) fn in_base(base: &'a Packed, slot: ApplicationSlot) -> Option<Self> {
+        let record = base.application(slot)?;
+        Some(Self {
             name: base.name(record),
             owner: base.owner(record),
             organization: base.organization(record),
             policy: record.policy,
             place: record.place(),
             kept: KeptIn::Base(base, record, slot),
-        }
+        })
     }
 
     pub(super) fn recent(application: &'a Application<'static>) -> Self {
